@@ -1,0 +1,15 @@
+"""What every room may import: errors, progress with cancel, the cache folder."""
+
+from .cache import cache_folder
+from .errors import Cancelled, CheckpointError, LayoutError, TomoError
+from .progress import Progress, SilentProgress
+
+__all__ = [
+    "Cancelled",
+    "CheckpointError",
+    "LayoutError",
+    "Progress",
+    "SilentProgress",
+    "TomoError",
+    "cache_folder",
+]

@@ -1,0 +1,129 @@
+"""The contract of a lazily read tensor and of a checkpoint."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .region import Region, normalise_index
+
+__all__ = ["Checkpoint", "LazyTensor"]
+
+Array = NDArray[Any]
+
+
+class LazyTensor(ABC):
+    """A named tensor of a checkpoint that reads only what is asked of it.
+
+    Attributes
+    ----------
+    name
+        Name in the checkpoint.
+    shape
+        Shape in numpy order.
+    stored
+        The format's own name of the element type, e.g. ``"BF16"``.
+    dtype
+        Numpy dtype of what `read` returns: the stored type where numpy has it,
+        else the smallest that holds every value exactly (float32 for bfloat16
+        and the 8-bit floats).
+    nbytes
+        Bytes that the tensor occupies in the file.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    stored: str
+    dtype: np.dtype[Any]
+    nbytes: int
+
+    @abstractmethod
+    def read(self, region: Region) -> Array:
+        """Values of a strided box, shape ``region.shape``, dtype `dtype`, read-only.
+
+        A view of the mapped file where the machine has the stored type, else a
+        new array. Raises `CheckpointError` if the file cannot be read any more.
+        """
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of a tensor without axes")
+        return self.shape[0]
+
+    def __getitem__(self, index: Any) -> Array:
+        region, flipped, axes = normalise_index(self.shape, index)
+        values = self.read(region)
+        if flipped:
+            values = np.flip(values, flipped)
+        if None in axes:
+            values = values[tuple(None if axis is None else slice(None) for axis in axes)]
+        return values if values.ndim else values[()]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        values = self.read(Region.whole(self.shape))
+        return np.array(values, dtype=dtype, copy=copy)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r} {self.stored} {self.shape}>"
+
+
+class Checkpoint(Mapping[str, LazyTensor]):
+    """A set of named tensors in one file or many; opened by `open_checkpoint`.
+
+    Iteration is in file order. Pickling sends the path, never values.
+
+    Attributes
+    ----------
+    path
+        What was opened: a file or a folder.
+    files
+        The files that hold tensors, in shard order; those that are missing are left out.
+    format
+        Name of the file format, e.g. ``"safetensors"``.
+    metadata
+        Free text that the format stores beside the tensors.
+    config
+        The parsed ``config.json`` beside the tensors, or None.
+    missing
+        Tensors that an index announces but no file holds: name → why.
+    """
+
+    path: Path
+    files: tuple[Path, ...]
+    format: str
+    metadata: Mapping[str, str]
+    config: Mapping[str, Any] | None
+    missing: Mapping[str, str]
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Fast identity: SHA-256 hex over headers, sizes, mtimes and 64 sampled 4 KB blocks."""
+
+    @abstractmethod
+    def content_hash(self) -> str:
+        """SHA-256 hex over every byte of every file; takes as long as reading them."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release the mapped files; reading a tensor afterwards raises `CheckpointError`."""
+
+    def __enter__(self) -> "Checkpoint":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
