@@ -1,0 +1,1 @@
+"""Scan language models in napari the way a hospital scans a body."""

@@ -1,0 +1,1 @@
+"""Names and shapes to the parts of a transformer. Reads no weights."""

@@ -89,8 +89,12 @@ class View:
             return None
         found: dict[tuple[int, int], int] = {}
         order = sorted(
-            ((stride, axis, place, n) for axis, digits in enumerate(self.axes)
-             for place, (n, stride) in enumerate(digits) if n > 1),
+            (
+                (stride, axis, place, n)
+                for axis, digits in enumerate(self.axes)
+                for place, (n, stride) in enumerate(digits)
+                if n > 1
+            ),
             reverse=True,
         )
         for stride, axis, place, n in order:

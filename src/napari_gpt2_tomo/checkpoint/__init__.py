@@ -1,0 +1,1 @@
+"""Bytes to named, lazily read tensors. Knows files; knows no transformer."""

@@ -51,8 +51,10 @@ class Region:
         """One past the largest flat index in the box (`offset` if the box is empty)."""
         if self.size == 0:
             return self.offset
-        return self.offset + 1 + sum(
-            (n - 1) * s for n, s in zip(self.shape, self.strides, strict=True)
+        return (
+            self.offset
+            + 1
+            + sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
         )
 
     @property
@@ -91,9 +93,7 @@ def normalise_index(
         raise IndexError("an index can only have a single ellipsis ('...')")
     used = sum(item is not None and item is not Ellipsis for item in items)
     if used > len(shape):
-        raise IndexError(
-            f"too many indices: the tensor has {len(shape)} axes, {used} were indexed"
-        )
+        raise IndexError(f"too many indices: the tensor has {len(shape)} axes, {used} were indexed")
     fill: list[object] = [slice(None)] * (len(shape) - used)
     if ellipses:
         at = next(i for i, item in enumerate(items) if item is Ellipsis)
@@ -123,7 +123,7 @@ def normalise_index(
             sizes.append(count)
             strides.append(abs(stride) * step)
         else:
-            if isinstance(item, bool) or not hasattr(item, "__index__"):
+            if isinstance(item, bool) or not isinstance(item, SupportsIndex):
                 raise IndexError(
                     f"only integers, slices, '...' and None index a tensor, not {item!r}"
                 )

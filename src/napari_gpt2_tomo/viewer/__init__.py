@@ -1,0 +1,1 @@
+"""Everything that touches napari and Qt: reader, layers, probe, samples, menus."""

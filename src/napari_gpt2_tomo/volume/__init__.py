@@ -1,0 +1,1 @@
+"""Parts to voxels: layouts, virtual volumes, reductions, overviews, atlases."""

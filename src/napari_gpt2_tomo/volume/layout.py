@@ -103,9 +103,7 @@ class Layout(ABC):
 
     def _check(self, voxel: Sequence[int]) -> tuple[int, ...]:
         at = tuple(int(v) for v in voxel)
-        if len(at) != self.ndim or any(
-            not 0 <= v < n for v, n in zip(at, self.shape, strict=True)
-        ):
+        if len(at) != self.ndim or any(not 0 <= v < n for v, n in zip(at, self.shape, strict=True)):
             raise IndexError(f"voxel {at} is outside the {self.name} of shape {self.shape}")
         return at
 
@@ -168,9 +166,7 @@ class BlockLayout(Layout):
                 (max(a, s) - s, min(b, e) - s)
                 for (a, b), s, e in zip(box, block.start, block.stop, strict=True)
             ]
-            shift = [
-                max(s - a, 0) for (a, _), s in zip(box, block.start, strict=True)
-            ]
+            shift = [max(s - a, 0) for (a, _), s in zip(box, block.start, strict=True)]
             for target, split, region in block.view.pieces(inner):
                 moved = tuple(
                     slice(t.start + d, t.stop + d) for t, d in zip(target, shift, strict=True)
@@ -183,9 +179,7 @@ class BlockLayout(Layout):
         for block in self.blocks_in(tuple((v, v + 1) for v in at)):
             flat = block.view.flat([v - s for v, s in zip(at, block.start, strict=True)])
             shape = self._tensor_shapes[block.tensor]
-            index = tuple(
-                flat // step % n for n, step in zip(shape, c_strides(shape), strict=True)
-            )
+            index = tuple(flat // step % n for n, step in zip(shape, c_strides(shape), strict=True))
             return Place(block.tensor, index, block.part)
         return None
 
@@ -222,9 +216,7 @@ def flat_index(
     if tensor not in shapes:
         raise LayoutError(f"The checkpoint has no tensor named {tensor!r}.")
     shape = shapes[tensor]
-    if len(index) != len(shape) or any(
-        not -n <= i < n for i, n in zip(index, shape, strict=True)
-    ):
+    if len(index) != len(shape) or any(not -n <= i < n for i, n in zip(index, shape, strict=True)):
         raise IndexError(f"index {tuple(index)} does not fit {tensor} of shape {shape}")
     steps = c_strides(shape)
     return sum((int(i) % n) * s for i, n, s in zip(index, shape, steps, strict=True))
