@@ -49,6 +49,14 @@ class Anatomy:
             found.setdefault(part.tensor, []).append(part)
         return {name: tuple(parts) for name, parts in found.items()}
 
+    @cached_property
+    def positions(self) -> Mapping[str, tuple[int, ...]]:
+        """Positions in `parts` of the parts of each stored tensor."""
+        found: dict[str, list[int]] = {}
+        for position, part in enumerate(self.parts):
+            found.setdefault(part.tensor, []).append(position)
+        return {name: tuple(positions) for name, positions in found.items()}
+
     @property
     def n_parameters(self) -> int:
         """Number of stored parameters (buffers excluded)."""

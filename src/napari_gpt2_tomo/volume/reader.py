@@ -1,0 +1,105 @@
+"""Reading boxes of a volume, at any level, from the checkpoint."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..checkpoint.tensor import LazyTensor
+from .blocks import TensorLayout
+from .layout import BlockLayout, Box, Layout, Piece
+from .owner import owners
+from .reduce import Accumulator
+from .signal import Reduction, Signal
+
+__all__ = ["BlockReader", "LevelReader"]
+
+
+class LevelReader(Protocol):
+    """What turns a layout, a signal and the tensors into voxels."""
+
+    layout: Layout
+
+    def read(self, box: Box, level: int) -> NDArray[np.float32]:
+        """Voxels of a box of a level; a box counts that level's voxels."""
+
+    def labels(self, box: Box, level: int) -> NDArray[np.int32]:
+        """Part number + 1 of every voxel of a box of a level, 0 in air."""
+
+
+class BlockReader:
+    """Reads layouts that are made of blocks; touches only the bytes of a box."""
+
+    def __init__(
+        self,
+        layout: BlockLayout,
+        tensors: Mapping[str, LazyTensor],
+        signal: Signal,
+        reduction: Reduction,
+    ) -> None:
+        self.layout = layout
+        self._tensors = tensors
+        self._signal = signal
+        self._reduction: Reduction = reduction
+
+    def read(self, box: Box, level: int) -> NDArray[np.float32]:
+        """Voxels of a box of a level; a box counts that level's voxels."""
+        if level == 0:
+            return self._read(box)
+        factors = self.layout.factors[level]
+        fine = tuple((a * f, b * f) for (a, b), f in zip(box, factors, strict=True))
+        coarse = Accumulator([b - a for a, b in box], factors, self._reduction)
+        for piece in self.layout.pieces(fine):
+            weights = self._tensors[piece.tensor].read(piece.region)
+            values = np.empty([t.stop - t.start for t in piece.target], np.float32)
+            self._signal.write(weights, self._part(piece), values.reshape(piece.split))
+            coarse.add(values, [t.start for t in piece.target])
+        return coarse.result()
+
+    def _read(self, box: Box) -> NDArray[np.float32]:
+        out = np.zeros([b - a for a, b in box], np.float32)
+        for piece in self.layout.pieces(box):
+            weights = self._tensors[piece.tensor].read(piece.region)
+            target = out[piece.target].reshape(piece.split)
+            self._signal.write(weights, self._part(piece), target)
+        return out
+
+    def _part(self, piece: Piece) -> int | NDArray[np.int64]:
+        """The part of a piece, or of each of its elements where a block spans several."""
+        if self._signal.needs_part and isinstance(self.layout, TensorLayout):
+            region = piece.region
+            flat = np.full(region.shape, region.offset, np.int64)
+            for axis, stride in enumerate(region.strides):
+                along = [-1 if i == axis else 1 for i in range(flat.ndim)]
+                flat += (np.arange(region.shape[axis]) * stride).reshape(along)
+            return owners(self.layout.anatomy, piece.tensor, flat)
+        return piece.part
+
+    def labels(self, box: Box, level: int) -> NDArray[np.int32]:
+        """Part number + 1 of every voxel of a box of a level, 0 in air.
+
+        A coarse voxel has the label of the first parameter in it, in C order.
+        """
+        factors = self.layout.factors[level]
+        shape = [b - a for a, b in box]
+        out = np.zeros(shape, np.int32)
+        # Distance, in C order inside the coarse voxel, of the first parameter found so far.
+        nearest = np.full(shape, np.iinfo(np.int64).max)
+        fine = tuple((a * f, b * f) for (a, b), f in zip(box, factors, strict=True))
+        for block in self.layout.blocks_in(fine):
+            target = []
+            distance: NDArray[np.int64] = np.zeros((1,) * len(shape), np.int64)
+            for axis, (start, stop, (a, b), f) in enumerate(
+                zip(block.start, block.stop, box, factors, strict=True)
+            ):
+                low, high = max(start // f, a), min(-(-stop // f), b)
+                target.append(slice(low - a, high - a))
+                ahead = np.maximum(start - np.arange(low, high) * f, 0)
+                along = [-1 if i == axis else 1 for i in range(len(shape))]
+                distance = distance * f + ahead.reshape(along)
+            at = tuple(target)
+            closer = distance < nearest[at]
+            out[at][closer] = block.part + 1
+            nearest[at] = np.where(closer, distance, nearest[at])
+        return out

@@ -1,0 +1,116 @@
+"""Block-wise reduction of arrays in numpy: the exact, allocation-friendly reference.
+
+Sums are carried as (count, Σ) in float64 and extremes as (largest, smallest),
+so that partial results of neighbouring pieces combine without rounding. The
+streaming pass over a whole checkpoint uses `kernels` instead and gives the
+same values.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .signal import Reduction
+
+__all__ = ["Accumulator"]
+
+_SLAB = 2**20
+"""Elements that are widened to float64 at once: 8 MB stays in the cache."""
+
+
+class Accumulator:
+    """Reduces pieces of level 0 into coarse voxels.
+
+    Parameters
+    ----------
+    shape
+        Coarse voxels per axis.
+    factors
+        Level-0 voxels per coarse voxel and axis.
+    reduction
+        ``"rms"`` √(Σv²/n), ``"mean"`` Σv/n or ``"extreme"``, the signed value of
+        largest magnitude, plus on a tie; over the n finite values of a block.
+    """
+
+    def __init__(self, shape: Sequence[int], factors: Sequence[int], reduction: Reduction) -> None:
+        self._factors = tuple(factors)
+        self._reduction = reduction
+        self.count = np.zeros(shape, np.int64)
+        if reduction == "extreme":
+            self.largest = np.full(shape, -np.inf, np.float32)
+            self.smallest = np.full(shape, np.inf, np.float32)
+        else:
+            self.total = np.zeros(shape)
+
+    def add(self, values: NDArray[np.float32], start: Sequence[int]) -> None:
+        """Add a box of level-0 values whose first voxel is `start` (from the first block)."""
+        if not values.size:
+            return
+        rows = values.shape[-2] if values.ndim > 1 else 1
+        per_row = max(1, values.size // max(1, rows))
+        step = max(1, _SLAB // per_row)
+        if values.ndim > 1 and rows > step:
+            for row in range(0, rows, step):
+                piece = values[..., row : row + step, :]
+                self._add(piece, (*start[:-2], start[-2] + row, start[-1]))
+        else:
+            self._add(values, start)
+
+    def _add(self, values: NDArray[np.float32], start: Sequence[int]) -> None:
+        edges = []
+        target = []
+        counts: NDArray[np.int64] = np.ones((1,) * values.ndim, np.int64)
+        for axis, (first, length, factor) in enumerate(
+            zip(start, values.shape, self._factors, strict=True)
+        ):
+            low, high = first // factor, -(-(first + length) // factor)
+            starts = np.maximum(np.arange(low, high) * factor - first, 0)
+            edges.append(starts)
+            target.append(slice(low, high))
+            sizes = np.diff(starts, append=length)
+            counts = counts * sizes.reshape([-1 if i == axis else 1 for i in range(values.ndim)])
+        at = tuple(target)
+        mask = np.isfinite(values)
+        finite = None if mask.all() else mask
+        if finite is not None:
+            counts = _reduceat(np.add, finite.astype(np.int64), edges)
+        self.count[at] += counts
+        if self._reduction == "extreme":
+            high_values = values if finite is None else np.where(finite, values, -np.inf)
+            low_values = values if finite is None else np.where(finite, values, np.inf)
+            np.maximum(
+                self.largest[at], _reduceat(np.maximum, high_values, edges), out=self.largest[at]
+            )
+            np.minimum(
+                self.smallest[at], _reduceat(np.minimum, low_values, edges), out=self.smallest[at]
+            )
+            return
+        wide = (values if finite is None else np.where(finite, values, 0)).astype(np.float64)
+        if self._reduction == "rms":
+            wide *= wide
+        self.total[at] += _reduceat(np.add, wide, edges)
+
+    def result(self) -> NDArray[np.float32]:
+        """The coarse voxels, 0 where no finite value fell."""
+        if self._reduction == "extreme":
+            found = np.where(self.largest >= -self.smallest, self.largest, self.smallest)
+            # Adding +0 makes a zero positive whichever of ±0 came first.
+            return np.where(self.count > 0, found, np.float32(0)) + np.float32(0)
+        mean = self.total / np.maximum(self.count, 1)
+        if self._reduction == "rms":
+            np.sqrt(mean, out=mean)
+        return mean.astype(np.float32)
+
+
+def _reduceat(
+    operation: np.ufunc, values: NDArray[Any], edges: Sequence[NDArray[np.int64]]
+) -> NDArray[Any]:
+    """Reduce along every axis between edges, slow axes first: those vectorise."""
+    for axis, starts in enumerate(edges):
+        if len(starts) == 1:
+            values = operation.reduce(values, axis=axis, keepdims=True)
+        elif len(starts) < values.shape[axis]:
+            values = operation.reduceat(values, starts, axis=axis)
+    return values
