@@ -27,7 +27,7 @@ __all__ = ["LESIONS", "PHANTOMS", "Lesion", "PhantomSize", "lesions", "phantom_c
 PhantomSize = Literal["default", "gpt2", "tiny"]
 
 PHANTOMS: Mapping[PhantomSize, Dimensions] = {
-    # 29.4 M parameters; 256 bytes, 20,000 merges and one end of text.
+    # 29.5 M parameters; 256 bytes, 20,000 merges and one end of text.
     "default": Dimensions(384, 12, 12, 1536, 20257, 1024),
     # 124.4 M parameters: the true shapes of GPT-2 small.
     "gpt2": Dimensions(768, 12, 12, 3072, 50257, 1024),

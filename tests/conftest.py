@@ -1,0 +1,20 @@
+"""What every test shares: a cache of its own, and a small checkpoint that is always there."""
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """A cache folder for the session: no test reads or fills the user's."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NAPARI_GPT2_TOMO_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def tiny_phantom(cache):
+    """Path of the tiny phantom's safetensors file (12 layers, 0.6 M parameters)."""
+    from napari_gpt2_tomo.checkpoint.phantom import phantom_checkpoint
+
+    return phantom_checkpoint("tiny")
