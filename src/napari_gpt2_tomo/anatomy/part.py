@@ -5,7 +5,7 @@ from typing import Literal
 
 from .view import View
 
-__all__ = ["Group", "HyperParameters", "Part"]
+__all__ = ["Group", "Heads", "HyperParameters", "Part"]
 
 Group = Literal["embedding", "attention", "mlp", "router", "norm", "bias", "unembedding", "other"]
 """Coarse kind of a part, for colours, legends and tables."""
@@ -96,3 +96,32 @@ class HyperParameters:
         """The sizes that are known, by name."""
         values = ((field.name, getattr(self, field.name)) for field in fields(self))
         return {name: value for name, value in values if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """Attention heads of a model whose number of heads is known.
+
+    Attributes
+    ----------
+    query, key_value
+        Number of query heads, and of key/value heads that they share.
+    size
+        Dimensions of one head.
+    """
+
+    query: int
+    key_value: int
+    size: int
+
+    def key_value_head(self, query_head: int) -> int:
+        """The key/value head that a query head reads: ⌊h · n_kv / n_heads⌋.
+
+        Raises
+        ------
+        IndexError
+            There is no such query head.
+        """
+        if not 0 <= query_head < self.query:
+            raise IndexError(f"head {query_head} is not one of the {self.query} query heads")
+        return query_head * self.key_value // self.query

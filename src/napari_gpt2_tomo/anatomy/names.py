@@ -1,0 +1,68 @@
+"""Tensor names, each taken apart once: numbers, wrappers, roots, and which are buffers."""
+
+from collections.abc import Sequence
+
+__all__ = ["ROOTS", "WRAPPERS", "is_buffer", "roots_dropped", "skeleton"]
+
+WRAPPERS = frozenset(
+    {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "base_layer"}
+)
+"""Components that torch.compile, FSDP, activation checkpointing and PEFT add anywhere."""
+
+ROOTS = frozenset(
+    {
+        "base_model", "bert", "distilbert", "gpt_neox", "language_model", "llm", "model",
+        "model_state_dict", "module", "roberta", "state_dict", "text_model", "transformer",
+    }
+)  # fmt: skip
+"""Leading components that say which class holds the model, not what the tensor is."""
+
+_BUFFER_ENDINGS = frozenset(
+    {
+        "causal_mask", "cos_cached", "inv_freq", "masked_bias", "original_inv_freq",
+        "position_ids", "sin_cached", "token_type_ids",
+    }
+)  # fmt: skip
+_MASK_OWNERS = frozenset({"attn", "attention", "self_attn", "self_attention"})
+
+# Longer runs of digits are hashes or dates, not indices.
+_MOST_DIGITS = 6
+
+
+def skeleton(name: str) -> tuple[str, tuple[int, ...]]:
+    """A name with its numbers replaced by ``#``, and the numbers.
+
+    ``"h.3.attn.c_attn.weight"`` gives ``("h.#.attn.c_attn.weight", (3,))``.
+    """
+    tokens = name.split(".")
+    numbers: list[int] = []
+    for i, token in enumerate(tokens):
+        if token.isdecimal() and len(token) <= _MOST_DIGITS:
+            numbers.append(int(token))
+            tokens[i] = "#"
+    return ".".join(tokens), tuple(numbers)
+
+
+def roots_dropped(key: str) -> list[str]:
+    """A skeleton, and what is left of it after each root that can be dropped, longest first."""
+    tokens = [token for token in key.split(".") if token not in WRAPPERS]
+    found = [".".join(tokens)]
+    while len(tokens) > 1 and tokens[0] in ROOTS:
+        del tokens[0]
+        found.append(".".join(tokens))
+    return found
+
+
+def is_buffer(key: str, shape: Sequence[int]) -> bool:
+    """Whether a tensor is no parameter: a causal mask, position ids, rotary frequencies."""
+    owner, _, ending = key.rpartition(".")
+    if ending in _BUFFER_ENDINGS:
+        return True
+    # Old GPT-2, GPT-Neo, GPT-J and GPT-NeoX files store the mask as [1, 1, n, n] under "bias".
+    return (
+        ending == "bias"
+        and owner.rpartition(".")[2] in _MASK_OWNERS
+        and len(shape) == 4
+        and shape[:2] == (1, 1)
+        and shape[2] == shape[3]
+    )
