@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-__all__ = ["ROOTS", "WRAPPERS", "is_buffer", "roots_dropped", "skeleton"]
+__all__ = ["ROOTS", "WRAPPERS", "is_buffer", "may_be_buffer", "roots_dropped", "skeleton"]
 
 WRAPPERS = frozenset(
     {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "base_layer"}
@@ -53,16 +53,21 @@ def roots_dropped(key: str) -> list[str]:
     return found
 
 
+def may_be_buffer(key: str) -> bool:
+    """Whether a name is that of a buffer, if the shape fits (`is_buffer`)."""
+    owner, _, ending = key.rpartition(".")
+    return ending in _BUFFER_ENDINGS or (
+        ending == "bias" and owner.rpartition(".")[2] in _MASK_OWNERS
+    )
+
+
 def is_buffer(key: str, shape: Sequence[int]) -> bool:
     """Whether a tensor is no parameter: a causal mask, position ids, rotary frequencies."""
-    owner, _, ending = key.rpartition(".")
-    if ending in _BUFFER_ENDINGS:
-        return True
+    if not may_be_buffer(key):
+        return False
     # Old GPT-2, GPT-Neo, GPT-J and GPT-NeoX files store the mask as [1, 1, n, n] under "bias".
     return (
-        ending == "bias"
-        and owner.rpartition(".")[2] in _MASK_OWNERS
-        and len(shape) == 4
-        and shape[:2] == (1, 1)
-        and shape[2] == shape[3]
+        not key.endswith("bias")
+        or key.endswith("masked_bias")
+        or (len(shape) == 4 and tuple(shape[:2]) == (1, 1) and shape[2] == shape[3])
     )

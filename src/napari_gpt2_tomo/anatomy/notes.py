@@ -78,7 +78,5 @@ def _absent(parts: Sequence[Part], hyper: HyperParameters, config: Mapping[str, 
         if config.get("tie_word_embeddings") is False:
             notes.append("The unembedding is absent from this file.")
         else:
-            notes.append(
-                "No unembedding is stored: it is the token embedding, if the model has one."
-            )
+            notes.append("No unembedding is stored: it is the token embedding, if there is one.")
     return notes

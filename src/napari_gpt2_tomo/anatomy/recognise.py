@@ -8,7 +8,7 @@ from .choose import choose
 from .config import read_given, read_metadata, read_sizes, text_config
 from .families import Table
 from .measure import Batch, Measured, measure
-from .names import is_buffer, skeleton
+from .names import is_buffer, may_be_buffer, skeleton
 from .notes import notes_about
 from .part import HyperParameters, Part
 from .roles import LAST_EMBEDDING, LAST_MATRIX, ROLES
@@ -54,14 +54,20 @@ def recognise(
     buffers: list[str] = []
     rotary: list[int] = []
     taken_apart: dict[str, list[_Member]] = {}
+    suspects: set[str] = set()
     for position, (name, shape) in enumerate(shapes.items()):
         key, numbers = skeleton(name)
-        if is_buffer(key, shape):
+        members = taken_apart.get(key)
+        if members is None:
+            members = taken_apart[key] = []
+            if may_be_buffer(key):
+                suspects.add(key)
+        if key in suspects and is_buffer(key, shape):
             buffers.append(name)
             if key.endswith("inv_freq") and len(shape) == 1:
                 rotary.append(shape[0])
         else:
-            taken_apart.setdefault(key, []).append((position, name, numbers))
+            members.append((position, name, numbers))
     chosen = choose(taken_apart, settings, family)
     if chosen is None:
         others = [_other(name, shape) for name, shape in shapes.items() if name not in set(buffers)]
@@ -171,15 +177,16 @@ class _Assembly:
 
     def _claim(self, pieces: Sequence[Piece], tensor: str, numbers: tuple[int, ...]) -> list[str]:
         """Names for the parts of a tensor; none if another tensor already has one of them."""
-        layer = f"L{numbers[0]}." if numbers else ""
+        prefix = f"L{numbers[0]}." if numbers else ""
         if numbers[1:]:
-            layer += f"E{numbers[1]}."
-        found = [
-            f"{layer}{piece.role}"
-            if piece.expert is None
-            else f"{layer}E{piece.expert}.{piece.role}"
-            for piece in pieces
-        ]
+            prefix += f"E{numbers[1]}."
+        if len(pieces) == 1 and pieces[0].expert is None:
+            found = [prefix + pieces[0].role]
+        else:
+            found = [
+                f"{prefix}{'' if piece.expert is None else f'E{piece.expert}.'}{piece.role}"
+                for piece in pieces
+            ]
         if not self.names.isdisjoint(found):
             return []
         self.names.update(found)
