@@ -131,6 +131,8 @@ FAMILIES = (
             "embed_in": table("token_embedding"),
             "final_layer_norm": norm("final_norm"),
             "embed_out": linear("unembedding"),
+            # The name that transformers 5 uses in memory.
+            "lm_head": linear("unembedding"),
             "score": linear("classifier"),
         },
         model_types=("gpt_neox",),

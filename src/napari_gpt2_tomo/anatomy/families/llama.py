@@ -56,6 +56,7 @@ FAMILIES = (
         outer=OUTER,
         model_types=("qwen2",),
         needs=("layers.#.self_attn.q_proj.bias",),
+        lacks=("layers.#.self_attn.o_proj.bias",),
         full_rotary=True,
     ),
     Family(
