@@ -8,6 +8,7 @@ format therefore implements a single primitive, "read this region".
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import index as to_integer
 from types import EllipsisType
 from typing import SupportsIndex
 
@@ -123,13 +124,19 @@ def normalise_index(
             sizes.append(count)
             strides.append(abs(stride) * step)
         else:
-            if isinstance(item, bool) or not isinstance(item, SupportsIndex):
-                raise IndexError(
-                    f"only integers, slices, '...' and None index a tensor, not {item!r}"
-                )
-            at = item.__index__()
+            at = _integer(item)
             if not -length <= at < length:
                 raise IndexError(f"index {at} is out of bounds for axis {axis} of size {length}")
             offset += (at % length) * step
         axis += 1
     return Region(offset, tuple(sizes), tuple(strides)), tuple(flipped), tuple(axes)
+
+
+def _integer(item: object) -> int:
+    # Asking a protocol whether an object is an integer takes microseconds; try it instead.
+    try:
+        if not isinstance(item, bool):
+            return to_integer(item)  # type: ignore[arg-type]
+    except TypeError:
+        pass
+    raise IndexError(f"only integers, slices, '...' and None index a tensor, not {item!r}")

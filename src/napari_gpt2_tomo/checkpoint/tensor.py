@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..base import Progress
 from .region import Region, normalise_index
 
 __all__ = ["Checkpoint", "LazyTensor"]
@@ -47,6 +48,14 @@ class LazyTensor(ABC):
 
         A view of the mapped file where the machine has the stored type, else a
         new array. Raises `CheckpointError` if the file cannot be read any more.
+        """
+
+    @abstractmethod
+    def raw(self, region: Region) -> Array:
+        """Elements of a strided box as they are stored, for kernels that stream; read-only.
+
+        The numpy dtype of the stored element where there is one, else of its code
+        (uint16 for bfloat16, uint8 for the 8-bit floats), see `dtypes.decode`.
         """
 
     @property
@@ -99,7 +108,11 @@ class Checkpoint(Mapping[str, LazyTensor]):
     config
         The parsed ``config.json`` beside the tensors, or None.
     missing
-        Tensors that an index announces but no file holds: name → why.
+        Tensors that an index announces but no file holds, or that cannot be read: name → why.
+    tokenizer
+        The file beside the tensors that a tokenizer can be made from, or None.
+    notes
+        Sentences for a person: what was ignored or is absent.
     """
 
     path: Path
@@ -108,6 +121,12 @@ class Checkpoint(Mapping[str, LazyTensor]):
     metadata: Mapping[str, str]
     config: Mapping[str, Any] | None
     missing: Mapping[str, str]
+    tokenizer: Path | None
+    notes: tuple[str, ...]
+
+    # A mapping compares its values, and cannot be hashed; a checkpoint is an open file.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
     @property
     @abstractmethod
@@ -115,7 +134,7 @@ class Checkpoint(Mapping[str, LazyTensor]):
         """Fast identity: SHA-256 hex over headers, sizes, mtimes and 64 sampled 4 KB blocks."""
 
     @abstractmethod
-    def content_hash(self) -> str:
+    def content_hash(self, progress: Progress | None = None) -> str:
         """SHA-256 hex over every byte of every file; takes as long as reading them."""
 
     @abstractmethod

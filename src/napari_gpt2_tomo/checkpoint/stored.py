@@ -1,0 +1,65 @@
+"""A tensor whose elements lie in C order in one byte source."""
+
+from operator import mul
+from typing import Any
+
+from numpy.typing import NDArray
+
+from .dtypes import STORED_TYPES, decode
+from .region import Region
+from .source import ByteSource
+from .tensor import LazyTensor
+
+__all__ = ["StoredTensor"]
+
+
+class StoredTensor(LazyTensor):
+    """Elements of one type, in C order, from byte `start` of a source.
+
+    Parameters
+    ----------
+    name, shape
+        As in the checkpoint.
+    stored
+        A key of `STORED_TYPES` whose elements do not share bytes.
+    source
+        The file.
+    start
+        Byte of the first element.
+    """
+
+    def __init__(
+        self, name: str, shape: tuple[int, ...], stored: str, source: ByteSource, start: int
+    ) -> None:
+        kind = STORED_TYPES[stored]
+        if kind.storage is None:
+            raise ValueError(f"{stored} elements share bytes")
+        self.name = name
+        self.shape = shape
+        self.stored = stored
+        self.dtype = kind.decoded
+        self._storage = kind.storage
+        self._coded = kind.is_coded
+        self._source = source
+        self._start = start
+        self._size = self.size
+        self.nbytes = self._size * kind.storage.itemsize
+
+    def raw(self, region: Region) -> NDArray[Any]:
+        """Elements of a strided box as they are stored; read-only."""
+        # One past the last element, without a Python loop: this is the hot path.
+        reach = region.offset + sum(map(mul, region.shape, region.strides)) - sum(region.strides)
+        if region.offset < 0 or reach >= self._size:
+            raise IndexError(f"{region} is outside {self.name} of shape {self.shape}")
+        if not self._size:  # such a region may begin beyond the end of the file
+            region = Region(0, region.shape, region.strides)
+        return self._source.gather(self._start, region, self._storage)
+
+    def read(self, region: Region) -> NDArray[Any]:
+        """Values of a strided box; a view of a mapped file where numpy has the stored type."""
+        raw = self.raw(region)
+        if not self._coded:
+            return raw
+        values: NDArray[Any] = decode(raw, self.stored)
+        values.flags.writeable = False
+        return values
