@@ -1,0 +1,142 @@
+"""Checkpoints in several files: index files, and names like ``model-00001-of-00003``."""
+
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from glob import escape
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from ..base import CheckpointError
+
+__all__ = ["INDEX_SUFFIX", "ShardSet", "indexed_shards", "shard_stem", "shards_beside"]
+
+INDEX_SUFFIX = ".index.json"
+MAX_INDEX = 100_000_000
+"""Bytes; the limit of a safetensors header, which says more per tensor."""
+
+_SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{2,9})-of-(?P<total>\d{2,9})(?P<suffix>\.\w+)")
+
+
+@dataclass(frozen=True, slots=True)
+class ShardSet:
+    """The files of a checkpoint.
+
+    Attributes
+    ----------
+    files
+        Those that exist, in shard order.
+    weight_map
+        Which file is said to hold which tensor, by name; empty without an index.
+    absent
+        Why files are missing: name → reason.
+    notes
+        Sentences for a person.
+    """
+
+    files: tuple[Path, ...]
+    weight_map: Mapping[str, str]
+    absent: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+
+
+def shard_stem(name: str) -> tuple[str, int] | None:
+    """``("model", 3)`` of ``"model-00001-of-00003.safetensors"``, None of other names."""
+    match = _SHARD.fullmatch(name)
+    return (match["stem"], int(match["total"])) if match else None
+
+
+def indexed_shards(index: Path) -> ShardSet:
+    """The files that an index lists.
+
+    Raises
+    ------
+    CheckpointError
+        The index cannot be read, is not an index, or names a file outside its folder.
+    """
+    weight_map = _read_weight_map(index)
+    files: dict[Path, None] = {}
+    absent: dict[str, str] = {}
+    for name in sorted(set(weight_map.values())):
+        _check_name(index, name)
+        path = index.parent / name
+        if path.is_file():
+            files[path] = None
+        else:
+            absent[name] = f"its file {name} is missing"
+    return ShardSet(tuple(files), weight_map, absent)
+
+
+def shards_beside(file: Path) -> ShardSet:
+    """The checkpoint that a file is a shard of: by an index beside it, else by its name."""
+    notes: list[str] = []
+    for index in sorted(file.parent.glob(f"*{escape(file.suffix)}{INDEX_SUFFIX}")):
+        try:
+            shards = indexed_shards(index)
+        except CheckpointError as error:
+            notes.append(f"An index beside the file is ignored. {error}")
+            continue
+        if file in shards.files:
+            return shards
+    match = _SHARD.fullmatch(file.name)
+    if match is None:
+        return ShardSet((file,), {}, {}, tuple(notes))
+    found: dict[int, Path] = {}
+    for name in os.listdir(file.parent):
+        other = _SHARD.fullmatch(name)
+        if other is not None and all(
+            other[part] == match[part] for part in ("stem", "total", "suffix")
+        ):
+            found[int(other["number"])] = file.parent / name
+    total = int(match["total"])
+    n_absent = total - len(found)
+    if n_absent > 0:
+        notes.append(
+            f"{n_absent} of the {total} files {match['stem']}-…-of-{match['total']} are missing "
+            f"from {file.parent}, so tensors are absent."
+        )
+    return ShardSet(tuple(found[number] for number in sorted(found)), {}, {}, tuple(notes))
+
+
+def _read_weight_map(index: Path) -> dict[str, str]:
+    try:
+        with open(index, "rb") as file:
+            text = file.read(MAX_INDEX + 1)
+        if len(text) > MAX_INDEX:
+            raise CheckpointError(f"{index} is larger than {MAX_INDEX} bytes: no index.")
+        tree = json.loads(text.decode("utf-8-sig"))
+    except OSError as error:
+        raise CheckpointError(f"{index} cannot be read: {error.strerror or error}.") from error
+    except CheckpointError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{index} is not valid JSON ({error}); download it again.") from error
+    weight_map = tree.get("weight_map") if isinstance(tree, dict) else None
+    if not isinstance(weight_map, dict) or not _all_text(weight_map.values()):
+        raise CheckpointError(
+            f"{index} is not an index of a checkpoint: it has no weight_map from tensors to files."
+        )
+    return weight_map
+
+
+def _all_text(values: Iterable[object]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _check_name(index: Path, name: str) -> None:
+    """Refuse names that lead out of the index' folder on any system; files are untrusted."""
+    posix, windows = PurePosixPath(name), PureWindowsPath(name)
+    if (
+        not name
+        or not name.isprintable()
+        or posix.is_absolute()
+        or windows.drive
+        or windows.root
+        or ".." in windows.parts
+        or not posix.name
+    ):
+        raise CheckpointError(
+            f"{index} names the file {name!r}, which is not a file of its folder; "
+            f"the index is refused."
+        )
