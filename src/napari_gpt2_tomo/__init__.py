@@ -1,1 +1,94 @@
-"""Scan language models in napari the way a hospital scans a body."""
+"""Scan language models in napari the way a hospital scans a body.
+
+    import napari_gpt2_tomo as tomo
+    scan = tomo.scan("gpt2/")
+    tomo.view(scan)
+
+Importing this package costs milliseconds: the rooms behind the names are
+imported when a name is first used.
+"""
+
+import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import napari
+
+    from .anatomy import Anatomy
+    from .base import TomoError
+    from .checkpoint import Checkpoint, open_checkpoint
+    from .facade import Scan
+    from .volume.address import Address
+    from .volume.volume import Volume
+
+__all__ = [
+    "Address",
+    "Anatomy",
+    "Checkpoint",
+    "Scan",
+    "TomoError",
+    "Volume",
+    "open_checkpoint",
+    "scan",
+    "view",
+]
+
+_HOME = {
+    "Address": ".volume.address",
+    "Anatomy": ".anatomy",
+    "Checkpoint": ".checkpoint",
+    "Scan": ".facade",
+    "TomoError": ".base",
+    "Volume": ".volume.volume",
+    "open_checkpoint": ".checkpoint",
+}
+
+
+def scan(
+    path: str | os.PathLike[str],
+    family: str | None = None,
+    n_heads: int | None = None,
+    **sizes: int,
+) -> "Scan":
+    """Open a checkpoint as a scan; reads headers only.
+
+    Parameters
+    ----------
+    path
+        A ``.safetensors`` file, an ``*.index.json``, one shard of a set, or a folder.
+    family
+        Family table to read the tensor names with; found from the names if None.
+    n_heads, **sizes
+        Hyper-parameters that the checkpoint does not tell.
+
+    Raises
+    ------
+    TomoError
+        The path is no checkpoint that can be read.
+    """
+    from .facade import Scan
+
+    return Scan(path, family, n_heads=n_heads, **sizes)
+
+
+def view(
+    scan: "Scan | str | os.PathLike[str]", viewer: "napari.Viewer | None" = None, **options: Any
+) -> "napari.Viewer":
+    """Show a scan in napari, as drag and drop would; adds to `viewer` if one is given.
+
+    `options` are those of `Scan.volume`: layout, signal, reduction, tensor, role.
+    """
+    from .viewer.view import view as show
+
+    return show(scan, viewer, **options)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name], __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,6 +1,7 @@
 """Layouts of single tensors and of heads, each in its own shape."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from ..anatomy.anatomy import Anatomy
 from ..anatomy.view import Digits, View, cut
@@ -8,6 +9,7 @@ from ..base import LayoutError
 from ..checkpoint.region import c_strides
 from .layout import Block, BlockLayout, Place
 from .levels import halvings
+from .part_lookup import PartLookup
 
 __all__ = ["TensorLayout", "heads_layout", "tensor_layout"]
 
@@ -19,6 +21,12 @@ class TensorLayout(BlockLayout):
 
     tensor: str
 
+    @cached_property
+    def lookup(self) -> PartLookup:
+        """The parts of the tensor, by flat index."""
+        positions = self.anatomy.positions[self.tensor]
+        return PartLookup(positions, [self.anatomy.parts[i].view for i in positions])
+
     def place(self, voxel: Sequence[int]) -> Place | None:
         """The parameter at a voxel of level 0; None in air, IndexError outside the volume."""
         place = super().place(voxel)
@@ -26,10 +34,7 @@ class TensorLayout(BlockLayout):
             return None
         shape = self._tensor_shapes[self.tensor]
         flat = sum(i * s for i, s in zip(place.index, c_strides(shape), strict=True))
-        for position in self.anatomy.positions[self.tensor]:
-            if self.anatomy.parts[position].view.index(flat) is not None:
-                return Place(place.tensor, place.index, position)
-        return None
+        return Place(place.tensor, place.index, self.lookup.of(flat))
 
 
 def tensor_layout(

@@ -28,6 +28,7 @@ __all__ = [
     "encode",
     "encode_point",
     "extent",
+    "mirrored",
     "orientations",
 ]
 
@@ -180,6 +181,13 @@ def orientations(index: ArrayLike, order: int) -> NDArray[np.int64]:
     entry = octants[..., 0, :] @ np.array([4, 2, 1])
     turned: NDArray[np.int64] = 6 * entry + _PERMUTATION_OF_STEPS[first, second]
     return turned
+
+
+def mirrored(orientation: int) -> int:
+    """The orientation with the axes in reverse order: its tables are the transposed ones."""
+    entry, permutation = divmod(orientation, 6)
+    reverse = (entry & 1) << 2 | entry & 2 | entry >> 2
+    return 6 * reverse + _PERMUTATIONS.index(_PERMUTATIONS[permutation][::-1])
 
 
 def _orient(canonical: NDArray[np.int32], orientation: int) -> NDArray[np.int32]:

@@ -1,7 +1,7 @@
 """Reading boxes of a volume, at any level, from the checkpoint."""
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,17 +9,20 @@ from numpy.typing import NDArray
 from ..checkpoint.tensor import LazyTensor
 from .blocks import TensorLayout
 from .layout import BlockLayout, Box, Layout, Piece
-from .owner import owners
 from .reduce import Accumulator
 from .signal import Reduction, Signal
 
-__all__ = ["BlockReader", "LevelReader"]
+__all__ = ["BlockReader", "LevelReader", "make_reader"]
 
 
 class LevelReader(Protocol):
     """What turns a layout, a signal and the tensors into voxels."""
 
-    layout: Layout
+    reduction: Reduction
+
+    @property
+    def layout(self) -> Layout:
+        """The layout that is read."""
 
     def read(self, box: Box, level: int) -> NDArray[np.float32]:
         """Voxels of a box of a level; a box counts that level's voxels."""
@@ -39,9 +42,9 @@ class BlockReader:
         reduction: Reduction,
     ) -> None:
         self.layout = layout
-        self._tensors = tensors
-        self._signal = signal
-        self._reduction: Reduction = reduction
+        self.tensors = tensors
+        self.signal = signal
+        self.reduction: Reduction = reduction
 
     def read(self, box: Box, level: int) -> NDArray[np.float32]:
         """Voxels of a box of a level; a box counts that level's voxels."""
@@ -49,31 +52,36 @@ class BlockReader:
             return self._read(box)
         factors = self.layout.factors[level]
         fine = tuple((a * f, b * f) for (a, b), f in zip(box, factors, strict=True))
-        coarse = Accumulator([b - a for a, b in box], factors, self._reduction)
-        for piece in self.layout.pieces(fine):
-            weights = self._tensors[piece.tensor].read(piece.region)
-            values = np.empty([t.stop - t.start for t in piece.target], np.float32)
-            self._signal.write(weights, self._part(piece), values.reshape(piece.split))
-            coarse.add(values, [t.start for t in piece.target])
+        coarse = Accumulator([b - a for a, b in box], factors, self.reduction)
+        for values, start in self.values(fine):
+            coarse.add(values, start)
         return coarse.result()
+
+    def values(self, box: Box) -> Iterator[tuple[NDArray[np.float32], tuple[int, ...]]]:
+        """The parameters in a box of level 0, without the air: boxes of values and their start."""
+        for piece in self.layout.pieces(box):
+            weights = self.tensors[piece.tensor].read(piece.region)
+            values = np.empty([t.stop - t.start for t in piece.target], np.float32)
+            self.signal.write(weights, self._part(piece), values.reshape(piece.split))
+            yield values, tuple(t.start for t in piece.target)
 
     def _read(self, box: Box) -> NDArray[np.float32]:
         out = np.zeros([b - a for a, b in box], np.float32)
         for piece in self.layout.pieces(box):
-            weights = self._tensors[piece.tensor].read(piece.region)
+            weights = self.tensors[piece.tensor].read(piece.region)
             target = out[piece.target].reshape(piece.split)
-            self._signal.write(weights, self._part(piece), target)
+            self.signal.write(weights, self._part(piece), target)
         return out
 
-    def _part(self, piece: Piece) -> int | NDArray[np.int64]:
+    def _part(self, piece: Piece) -> int | NDArray[np.integer[Any]]:
         """The part of a piece, or of each of its elements where a block spans several."""
-        if self._signal.needs_part and isinstance(self.layout, TensorLayout):
+        if self.signal.needs_part and isinstance(self.layout, TensorLayout):
             region = piece.region
             flat = np.full(region.shape, region.offset, np.int64)
             for axis, stride in enumerate(region.strides):
                 along = [-1 if i == axis else 1 for i in range(flat.ndim)]
                 flat += (np.arange(region.shape[axis]) * stride).reshape(along)
-            return owners(self.layout.anatomy, piece.tensor, flat)
+            return self.layout.lookup.at(flat)
         return piece.part
 
     def labels(self, box: Box, level: int) -> NDArray[np.int32]:
@@ -103,3 +111,20 @@ class BlockReader:
             out[at][closer] = block.part + 1
             nearest[at] = np.where(closer, distance, nearest[at])
         return out
+
+
+def make_reader(
+    layout: Layout,
+    tensors: Mapping[str, LazyTensor],
+    signal: Signal,
+    reduction: Reduction,
+) -> LevelReader:
+    """The reader for a layout."""
+    if isinstance(layout, BlockLayout):
+        return BlockReader(layout, tensors, signal, reduction)
+    from .cube import CubeLayout
+    from .cube_reader import CubeReader
+
+    if isinstance(layout, CubeLayout):
+        return CubeReader(layout, tensors, signal, reduction)
+    raise TypeError(f"no reader for {type(layout).__name__}")

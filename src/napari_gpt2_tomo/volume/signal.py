@@ -104,7 +104,7 @@ class Signal:
         return digest.hexdigest()
 
     def write(
-        self, weights: NDArray[Any], part: int | NDArray[np.int64], out: NDArray[np.float32]
+        self, weights: NDArray[Any], part: int | NDArray[np.integer[Any]], out: NDArray[np.float32]
     ) -> None:
         """Write the signal of `weights` (any shape, real dtype) into `out`.
 
@@ -132,7 +132,9 @@ class Signal:
                 ranks = np.interp(out, self.values, self.ranks).astype(np.float32)
                 np.copyto(out, ranks, where=finite)
 
-    def apply(self, weights: NDArray[Any], part: int | NDArray[np.int64]) -> NDArray[np.float32]:
+    def apply(
+        self, weights: NDArray[Any], part: int | NDArray[np.integer[Any]]
+    ) -> NDArray[np.float32]:
         """The signal of `weights` as a new float32 array; see `write`."""
         out = np.empty(np.shape(weights), np.float32)
         self.write(weights, part, out)

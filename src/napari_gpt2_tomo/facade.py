@@ -1,0 +1,173 @@
+"""The facade: a checkpoint, its anatomy and its volumes in one object."""
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .anatomy import Anatomy, Part
+from .base import LayoutError, Progress
+from .checkpoint import Checkpoint, open_checkpoint
+from .volume.statistics import Statistics, estimate_statistics
+from .volume.statistics_store import exact_statistics, stored_statistics
+from .volume.volume import Volume, make_layout
+
+__all__ = ["Scan"]
+
+_NEED_STATISTICS = ("sigma", "sigma_global", "rank")
+
+
+class Scan:
+    """A checkpoint that is looked at; opening reads headers only.
+
+    Parameters
+    ----------
+    path
+        A ``.safetensors`` file, an ``*.index.json``, one shard of a set, or a folder.
+    family
+        Name of the family table to read the tensor names with; found from the names if None.
+    sizes
+        Hyper-parameters that the file does not tell, e.g. ``n_heads=12``.
+
+    Raises
+    ------
+    CheckpointError
+        The path is no checkpoint that can be read.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], family: str | None = None, **sizes: int | None
+    ) -> None:
+        self.checkpoint: Checkpoint = open_checkpoint(Path(path))
+        given = {name: size for name, size in sizes.items() if size is not None}
+        self.anatomy: Anatomy = Anatomy.of(self.checkpoint, family=family, **given)
+
+    @property
+    def name(self) -> str:
+        """A short name for titles: the folder's for the usual file names, else the file's."""
+        path = self.checkpoint.path
+        if path.is_dir():
+            return path.resolve().name
+        stem = path.name.removesuffix(".index.json").removesuffix(".safetensors")
+        generic = stem.startswith(("model", "pytorch_model", "diffusion_pytorch_model"))
+        return path.resolve().parent.name if generic else stem
+
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of every stored tensor."""
+        return {name: tensor.shape for name, tensor in self.checkpoint.items()}
+
+    @cached_property
+    def _estimate(self) -> Statistics:
+        return estimate_statistics(self.checkpoint, self.anatomy)
+
+    def statistics(self, *, exact: bool = True, progress: Progress | None = None) -> Statistics:
+        """Statistics of every part.
+
+        With ``exact=False`` those in the cache, or an estimate from a few
+        samples, in milliseconds. Else every parameter is read if the cache does not have them.
+        """
+        stored = stored_statistics(self.checkpoint, self.anatomy)
+        if stored is not None:
+            return stored
+        if not exact:
+            return self._estimate
+        return exact_statistics(self.checkpoint, self.anatomy, progress)
+
+    def volume(
+        self,
+        layout: str = "auto",
+        signal: str = "magnitude",
+        reduction: str | None = None,
+        *,
+        tensor: str | None = None,
+        role: str = "q",
+        exact: bool = True,
+        progress: Progress | None = None,
+    ) -> Volume:
+        """Voxels of this checkpoint.
+
+        Parameters
+        ----------
+        layout
+            ``"body"``, ``"cube"``, ``"tensor"`` (with `tensor`), ``"heads"`` (with `role`),
+            ``"circuits"`` (with `role` ``"qk"`` or ``"ov"``), or ``"auto"``: the body where
+            the checkpoint is recognised as a transformer, else the cube.
+        signal, reduction
+            What a voxel shows, and how a coarse voxel sums up fine ones; None is
+            the signal's default.
+        exact
+            Whether the signals that need statistics may read the whole checkpoint for them.
+
+        Raises
+        ------
+        LayoutError
+            The layout, signal, reduction, tensor or role does not exist here.
+        """
+        if layout == "circuits":
+            from .volume.circuits import circuit_volume
+
+            return circuit_volume(self.checkpoint, self.anatomy, role, signal, reduction)
+        made = make_layout(layout, self.anatomy, self.shapes, tensor=tensor, role=role)
+        needed = exact and signal in _NEED_STATISTICS
+        statistics = self.statistics(exact=needed, progress=progress)
+        return Volume(self.checkpoint, self.anatomy, made, signal, reduction, statistics)
+
+    def part(self, role: str, layer: int | None = None, expert: int | None = None) -> NDArray[Any]:
+        """The values of a part, ``(channel, unit)`` for a matrix, in the tensor's dtype.
+
+        Raises
+        ------
+        TomoError
+            There is no such part; the message lists those that there are.
+        """
+        return self.values(self.anatomy.part(role, layer, expert))
+
+    def values(self, part: Part) -> NDArray[Any]:
+        """The values of a part of the anatomy: stored values, plus the part's shift."""
+        tensor = self.checkpoint[part.tensor]
+        out = np.empty(part.shape, tensor.dtype)
+        for target, split, region in part.view.pieces([(0, n) for n in part.shape]):
+            out[target].reshape(split)[...] = tensor.read(region)
+        return out + out.dtype.type(part.shift) if part.shift else out
+
+    def head(self, layer: int, head: int, role: str = "q") -> NDArray[Any]:
+        """One head's weights, ``(channel, d_head)``, whatever the file's orientation or fusion.
+
+        Raises
+        ------
+        LayoutError
+            The part has no heads, their number is not known, or it has fewer.
+        """
+        part = self.anatomy.part(role, layer)
+        if part.n_heads is None or part.d_head is None:
+            raise LayoutError(
+                f"The number of heads of {part.name} is not known: open the checkpoint with "
+                "n_heads=…, or put its config.json beside it."
+            )
+        if not 0 <= head < part.n_heads:
+            raise LayoutError(f"{part.name} has heads 0 to {part.n_heads - 1}, there is no {head}.")
+        tensor = self.checkpoint[part.tensor]
+        units = (head * part.d_head, (head + 1) * part.d_head)
+        box = (*((0, n) for n in part.shape[:-1]), units)
+        out = np.empty([b - a for a, b in box], tensor.dtype)
+        for target, split, region in part.view.pieces(box):
+            out[target].reshape(split)[...] = tensor.read(region)
+        return out
+
+    def close(self) -> None:
+        """Release the files."""
+        self.checkpoint.close()
+
+    def __enter__(self) -> "Scan":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        family = self.anatomy.family or "unknown family"
+        return f"<Scan {self.name}: {family}, {self.anatomy.n_parameters:,} parameters>"

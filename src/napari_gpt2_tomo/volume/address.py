@@ -1,0 +1,127 @@
+"""Addresses: what a voxel is, in the words of the model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..anatomy.anatomy import Anatomy
+from ..anatomy.part import Part
+from ..checkpoint.region import c_strides
+from ..checkpoint.tensor import LazyTensor
+from .layout import Place
+
+__all__ = ["Address", "describe"]
+
+_LETTERS = {
+    "q": "Q",
+    "k": "K",
+    "v": "V",
+    "o": "O",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A parameter: where it is stored, its exact value and its place in the transformer.
+
+    Attributes
+    ----------
+    tensor, index
+        Stored tensor and numpy index into it.
+    value, stored
+        The part's value, and the file's; they differ only where a format stores
+        an offset. Python scalars, exact.
+    part, role, layer, expert
+        The part that holds it.
+    channel
+        Index along the residual stream.
+    unit
+        The part's other index; None for a channel vector.
+    head, dim
+        Head, and dimension inside it, where the unit axis has heads.
+    neuron, token, position
+        The unit index under its own name where it has one.
+    """
+
+    tensor: str
+    index: tuple[int, ...]
+    value: float | int | bool
+    stored: float | int | bool
+    part: str
+    role: str
+    layer: int | None = None
+    expert: int | None = None
+    channel: int | None = None
+    unit: int | None = None
+    head: int | None = None
+    dim: int | None = None
+    neuron: int | None = None
+    token: int | None = None
+    position: int | None = None
+
+    def __str__(self) -> str:
+        index = f"[{', '.join(map(str, self.index))}]" if self.index else ""
+        value = f"{self.value:.6g}" if isinstance(self.value, float) else str(self.value)
+        return f"{self.tensor}{index} = {value} · {self.where}"
+
+    @property
+    def where(self) -> str:
+        """Its place in the transformer, e.g. ``"L3 K · head 4 dim 17 · channel 8"``."""
+        words = [part_title(self.role, self.layer, self.expert)]
+        if self.head is not None:
+            words.append(f"head {self.head} dim {self.dim}")
+        words.extend(
+            f"{name} {getattr(self, name)}"
+            for name in ("neuron", "token", "position")
+            if getattr(self, name) is not None
+        )
+        if len(words) == 1 and self.unit is not None:
+            words.append(f"unit {self.unit}")
+        if self.channel is not None:
+            words.append(f"channel {self.channel}")
+        return " · ".join(words)
+
+
+def part_title(role: str, layer: int | None, expert: int | None = None) -> str:
+    """Name of a part for a caption: ``"L3 · K"``, ``"L3 · expert 7 gate"``."""
+    name = _LETTERS.get(role, role.replace("_", " "))
+    if expert is not None:
+        name = f"expert {expert} {name}"
+    return name if layer is None else f"L{layer} {name}"
+
+
+def describe(place: Place, anatomy: Anatomy, tensors: Mapping[str, LazyTensor]) -> Address:
+    """The address of a placed parameter; reads its one value."""
+    part = anatomy.parts[place.part]
+    tensor = tensors[place.tensor]
+    stored = np.asarray(tensor[place.index]).item()
+    value = stored + part.shift if part.shift else stored
+    flat = sum(i * s for i, s in zip(place.index, c_strides(tensor.shape), strict=True))
+    inner = part.view.index(flat)
+    return Address(
+        place.tensor,
+        place.index,
+        value,
+        stored,
+        part.name,
+        part.role,
+        part.layer,
+        part.expert,
+        **_coordinates(part, inner or ()),
+    )
+
+
+def _coordinates(part: Part, inner: Sequence[int]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for axis, index in zip(part.axes, inner, strict=True):
+        if axis == "channel":
+            found["channel"] = index
+        elif axis == "unit":
+            found["unit"] = index
+            if part.unit in ("neuron", "token", "position"):
+                found[part.unit] = index
+            elif part.unit == "head" and part.d_head:
+                found["head"], found["dim"] = divmod(index, part.d_head)
+    return found
