@@ -281,6 +281,8 @@ SPECS: dict[str, Spec] = {
     "phi": _llama(
         "phi",
         wide=False,
+        # An even number of dimensions turns.
+        options={"partial_rotary_factor": 0.34},
         o="self_attn.dense",
         mlp=("mlp.fc1", "mlp.fc2"),
         act="mlp.activation_fn",

@@ -63,11 +63,17 @@ def test_sizes_without_a_config_are_right_or_unknown(made, name):
     assert told == ("n_heads" in model.spec.blind)
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if set(HEADS) <= set(SPECS[n].blind)])
+# More than the number of heads is unknown of these: latent widths, where the norms are.
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name in NAMES
+        if set(HEADS) <= set(SPECS[name].blind) and name not in ("deepseek", "opt-350m")
+    ],
+)
 def test_the_user_can_say_what_names_cannot(made, name):
     model = made(name)
-    if name in ("deepseek", "opt-350m"):
-        pytest.skip("more than the number of heads is unknown")
     family = "gpt_bigcode" if name.startswith("gpt_bigcode") else None
     anatomy = model.anatomy(config=False, given={"n_heads": 4}, family=family)
     for size in HEADS:
