@@ -54,6 +54,7 @@ def test_reading_a_plane_loads_neither_torch_nor_napari(tiny_phantom):
 def test_the_command_line_starts_light(arguments):
     loaded = modules_after(
         "from napari_gpt2_tomo.cli import app\n"
-        f"try:\n    app({arguments!r})\nexcept SystemExit as end:\n    assert not end.code, end.code"
+        f"try:\n    app({arguments!r})\n"
+        "except SystemExit as end:\n    assert not end.code, end.code"
     )
     assert not loaded & (set(HEAVY) - {"rich"})

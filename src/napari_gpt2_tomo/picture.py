@@ -1,0 +1,112 @@
+"""One section of a volume as a picture, without a viewer."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .base import LayoutError, TomoError
+from .volume.volume import Volume
+
+__all__ = ["COLORMAPS", "render", "save_section"]
+
+COLORMAPS = {
+    "magnitude": "inferno",
+    "rank": "magma",
+    "signed": "crameri:berlin",
+    "sigma": "crameri:berlin",
+    "sigma_global": "crameri:berlin",
+}
+"""Colormap of each signal: perceptually even, dark where nothing is."""
+
+NON_FINITE = (0, 255, 255)
+"""Cyan: no colormap above comes near it."""
+
+
+def render(
+    values: NDArray[np.floating], limits: tuple[float, float], colormap: str
+) -> NDArray[np.uint8]:
+    """Colours of a plane of values, shape ``(rows, columns, 3)``.
+
+    `limits` are the values shown in the first and the last colour; those that are not
+    finite are cyan.
+
+    Raises
+    ------
+    LayoutError
+        There is no such colormap.
+    """
+    import cmap
+
+    try:
+        lut = cmap.Colormap(colormap).lut(256)[:, :3]
+    except (TypeError, ValueError) as error:
+        raise LayoutError(
+            f"There is no colormap {colormap!r}; see https://cmap-docs.readthedocs.io for names, "
+            "e.g. inferno, viridis, crameri:vik."
+        ) from error
+    low, high = limits
+    finite = np.isfinite(values)
+    share = (np.where(finite, values, low) - low) / (high - low)
+    colours = np.round(lut * 255).astype(np.uint8)[(np.clip(share, 0, 1) * 255).astype(np.uint8)]
+    colours[~finite] = NON_FINITE
+    return colours
+
+
+def save_section(
+    volume: Volume,
+    at: Mapping[int, int],
+    path: str | os.PathLike[str],
+    colormap: str | None = None,
+    limits: tuple[float, float] | None = None,
+) -> str:
+    """Write a section as a PNG, a pixel per voxel of level 0.
+
+    Parameters
+    ----------
+    volume
+        What to cut.
+    at
+        Axis → index for all axes but the two that the picture shows.
+    path
+        The PNG.
+    colormap
+        A name that cmap knows; the signal's own by default.
+    limits
+        Values shown in the first and the last colour; the volume's window by default.
+
+    Returns
+    -------
+    caption
+        What the picture shows, also stored in it as its title.
+
+    Raises
+    ------
+    TomoError
+        There is no such colormap, or the file cannot be written.
+    """
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    index = tuple(at.get(axis, slice(None)) for axis in range(volume.ndim))
+    limits = limits or volume.window()
+    colours = render(volume[index], limits, colormap or COLORMAPS[volume.signal])
+    caption = _caption(volume, at, limits)
+    text = PngInfo()
+    text.add_itxt("Title", caption)
+    try:
+        Image.fromarray(colours).save(Path(path), "PNG", pnginfo=text)
+    except OSError as error:
+        raise TomoError(f"{path} cannot be written: {error}.") from error
+    return caption
+
+
+def _caption(volume: Volume, at: Mapping[int, int], limits: tuple[float, float]) -> str:
+    cuts = ", ".join(f"{volume.axes[axis]} {place}" for axis, place in at.items())
+    named = volume.caption(at[0]) if volume.layout.name == "body" and 0 in at else ""
+    rows, columns = (axis for i, axis in enumerate(volume.axes) if i not in at)
+    shown = f"{volume.signal} from {limits[0]:.4g} to {limits[1]:.4g}"
+    where = f"{cuts} ({named})" if named else cuts
+    return f"{where}, {rows} down, {columns} to the right, {shown}"
