@@ -56,7 +56,8 @@ def tensor_layout(
         raise LayoutError(f"{tensor} of shape {own} is empty; there is nothing to show.")
     shape = (1,) * (2 - len(own)) + own
     padded, factors = halvings(shape, (len(shape) - 2, len(shape) - 1))
-    axes = tuple(f"axis {i - len(shape) + len(own)}" for i in range(len(shape)))
+    padding = ("single", "row")[2 - (len(shape) - len(own)) :]
+    axes = padding + tuple(f"axis {i}" for i in range(len(own)))
     view = View(0, tuple(((n, s),) for n, s in zip(shape, c_strides(shape), strict=True)))
     block = Block((0,) * len(shape), view, tensor, anatomy.positions[tensor][0])
     layout = TensorLayout("tensor", anatomy, dict(tensor_shapes), [block], padded, axes, factors)

@@ -14,6 +14,9 @@ __all__ = ["BUDGET", "RUN", "quick_levels"]
 BUDGET = 2**26
 """Bytes that a quick look reads at most (64 MB)."""
 
+_SHARE = 8
+"""A quick look reads at most one byte in this many: it must be much quicker than all of it."""
+
 RUN = 2**16
 """Bytes: the shortest run worth a seek (64 KB)."""
 
@@ -52,10 +55,11 @@ def _sample_blocks(
     factors = layout.factors[coarse]
     out = np.zeros(layout.level_shape(coarse), np.float32)
     whole = sum(_stored_bytes(reader, block) for block in layout.blocks)
+    budget = min(BUDGET, whole // _SHARE)
     if progress is not None:
         progress.start(len(layout.blocks), "Quick look")
     for block in layout.blocks:
-        share = BUDGET * _stored_bytes(reader, block) / max(whole, 1)
+        share = budget * _stored_bytes(reader, block) / max(whole, 1)
         _sample_block(reader, block, factors, share, out)
         if progress is not None:
             progress.advance(1)
@@ -75,7 +79,7 @@ def _sample_block(
     out: NDArray[np.float32],
 ) -> None:
     """Fill a block's coarse voxels from bands of lines that lie together in the file."""
-    sections, rows, columns = block.view.shape
+    sections = block.view.shape[0]
     # Lines run along the axis whose elements are neighbours in the file.
     along = 2 if _step(block.view, 2) <= _step(block.view, 1) else 1
     across = 3 - along
