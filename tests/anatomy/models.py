@@ -247,8 +247,7 @@ SPECS: dict[str, Spec] = {
     ),
     "opt": Spec(
         "opt",
-        _BERT
-        | {"ffn_dim": 40, "word_embed_proj_dim": 16, "pad_token_id": 1, "bos_token_id": 2},
+        _BERT | {"ffn_dim": 40, "word_embed_proj_dim": 16, "pad_token_id": 1, "bos_token_id": 2},
         _sizes(**_MHA),
         layer="model.decoder.layers.{}",
         o="self_attn.out_proj",
@@ -296,9 +295,7 @@ SPECS: dict[str, Spec] = {
         act="mlp.activation_fn",
         known_as=("phi3",),
     ),
-    "stablelm": _llama(
-        "stablelm", wide=False, options={"use_qkv_bias": True}, known_as=("qwen2",)
-    ),
+    "stablelm": _llama("stablelm", wide=False, options={"use_qkv_bias": True}, known_as=("qwen2",)),
     "cohere": _llama(
         "cohere",
         wide=False,

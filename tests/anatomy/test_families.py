@@ -1,8 +1,8 @@
 """Real tensor names of tiny models of every family."""
 
 import pytest
-from anatomy.models import HEADS, SPECS, assert_partition
 
+from anatomy.models import HEADS, SPECS, assert_partition
 from napari_gpt2_tomo.anatomy import FAMILIES, ROLES, recognise
 
 NAMES = sorted(SPECS)
@@ -85,7 +85,9 @@ def test_the_user_can_say_what_names_cannot(made, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_parts_stand_in_forward_order(made, name):
     stages = {"embedding": 0, "layer": 1, "head": 2}
-    parts = [p for p in made(name).anatomy().parts if not (p.view.shape[1:] == () and p.beside is None)]
+    parts = [
+        p for p in made(name).anatomy().parts if not (p.view.shape[1:] == () and p.beside is None)
+    ]
     keys = [
         (stages[ROLES[p.role].stage], p.layer or 0, ROLES[p.role].rank, p.expert or 0)
         for p in parts
@@ -136,7 +138,9 @@ def test_prefixes_of_wrappers_do_not_matter(made):
     shapes = {name: values.shape for name, values in made("llama").saved.items()}
     plain = recognise(shapes)
     for prefix in ("module.", "_orig_mod.", "model.language_", "base_model.model."):
-        renamed = {prefix + name: shape for name, shape in shapes.items() if name != "lm_head.weight"}
+        renamed = {
+            prefix + name: shape for name, shape in shapes.items() if name != "lm_head.weight"
+        }
         other = recognise(renamed)
         assert [p.name for p in other.parts] == [
             p.name for p in plain.parts if p.role != "unembedding"
