@@ -329,8 +329,8 @@ def test_eighteen_thousand_tensors_take_a_moment():
     assert len(shapes) > 18_000
     seconds = []
     for _ in range(4):
-        start = time.perf_counter()
+        start = time.process_time()
         recognise(shapes)
-        seconds.append(time.perf_counter() - start)
-    # The goal is 0.15 s; twice that on a busy machine.
+        seconds.append(time.process_time() - start)
+    # The goal is 0.15 s of an idle core; twice that where others share its caches.
     assert min(seconds) < 0.3
