@@ -15,6 +15,7 @@ from napari_gpt2_tomo.volume.hilbert import (
     encode,
     encode_point,
     extent,
+    mirrored,
     orientations,
 )
 
@@ -115,6 +116,12 @@ def test_orientations_are_numbers_of_tables() -> None:
     assert seen.min() >= 0
     assert seen.max() < N_ORIENTATIONS
     assert len({brick_table(int(turn), 2).tobytes() for turn in seen}) == len(seen)
+
+
+@pytest.mark.parametrize("orientation", range(N_ORIENTATIONS))
+def test_a_mirrored_orientation_has_the_transposed_table(orientation: int) -> None:
+    table = brick_table(mirrored(orientation), 3)
+    np.testing.assert_array_equal(table, brick_table(orientation, 3).T)
 
 
 def test_tables_are_shared_and_cannot_be_written() -> None:

@@ -10,15 +10,12 @@ from ..base import LayoutError
 from ..checkpoint.dtypes import decode
 from ..checkpoint.region import Region
 from ..checkpoint.tensor import LazyTensor
-from .cube import BRICK_BITS, Brick, CubeLayout, Run
+from .cube import Brick, CubeLayout, Run
 from .hilbert import brick_table, brick_voxels, mirrored
 from .layout import Box
 from .signal import Reduction, Signal
 
 __all__ = ["CubeReader"]
-
-_LABEL_BITS = BRICK_BITS
-"""Labels of any level are looked up in bricks of this side: they cost no reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +166,8 @@ class CubeReader:
         """
         self._check(box, level)
         layout = self.layout
-        bits = min(_LABEL_BITS, layout.order - level)
+        # Nothing is read, so coarse labels need not be looked up in the bricks of level 0.
+        bits = min(layout.brick_bits, layout.order - level)
         out = np.zeros([b - a for a, b in box], np.int32)
         for crossing in self._crossings(box, level, bits):
             base = crossing.brick.index << 3 * (level + bits)
