@@ -210,6 +210,19 @@ def test_runs_cut_the_stream_at_the_tensors(
 
 
 @given(cubes(), st.data())
+def test_an_interval_of_the_stream_is_read_in_order(
+    made: tuple[Phantom, CubeLayout], data: st.DataObject
+) -> None:
+    phantom, layout = made
+    name = data.draw(st.sampled_from(["signed", "magnitude", "sigma"]))
+    reader = CubeReader(layout, phantom.tensors, signal(phantom, name), "mean")
+    start, stop = sorted(data.draw(st.tuples(*[st.integers(0, layout.n_parameters + 5)] * 2)))
+    found = reader.values(start, stop)
+    expected = shown(phantom, name)[start:stop]
+    np.testing.assert_array_equal(found.view(np.uint32), expected.view(np.uint32))
+
+
+@given(cubes(), st.data())
 def test_bricks_in_a_box_are_those_in_use_in_stream_order(
     made: tuple[Phantom, CubeLayout], data: st.DataObject
 ) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from ..checkpoint.tensor import LazyTensor
 from .cube import Brick, CubeLayout, Run
 from .hilbert import brick_table, brick_voxels, mirrored
 from .layout import Box
+from .part_lookup import PartLookup
 from .signal import Reduction, Signal
 
 __all__ = ["CubeReader"]
@@ -51,8 +53,8 @@ class CubeReader:
         reduction: Reduction,
     ) -> None:
         self.layout = layout
-        self._tensors = tensors
-        self._signal = signal
+        self.tensors = tensors
+        self.signal = signal
         self._needs_part = signal.needs_part
         self.reduction: Reduction = reduction
 
@@ -76,7 +78,7 @@ class CubeReader:
             runs = list(self.layout.runs(base, base + 8**bits))
             filled = sum(run.stop - run.start for run in runs) == 8**bits
             if len(runs) == 1 and filled:
-                values = self._values(runs[0], crossing.positions.ravel(), 8**level)
+                values = self._gather(runs[0], crossing.positions.ravel(), 8**level)
                 found = self._reduce(values, level)
             else:
                 found = self._read_shared(runs, crossing, level)
@@ -101,7 +103,7 @@ class CubeReader:
             first = run.stream - base
             low, high = np.searchsorted(ranks, (first, first + run.stop - run.start)).tolist()
             if low < high:
-                values[low:high] = self._values(run, ranks[low:high] - first, 1)
+                values[low:high] = self._gather(run, ranks[low:high] - first, 1)
         out = np.empty(at.size, np.float32)
         out[order] = self._reduce(values, level)
         return out
@@ -117,12 +119,10 @@ class CubeReader:
             last = min(first + 8 ** (level - bits), self.layout.n_bricks)
             counts, totals = [], []
             for brick in range(first, last):
-                for run in self.layout.runs(brick << 3 * bits, (brick + 1) << 3 * bits):
-                    length = run.stop - run.start
-                    values = self._values(run, np.zeros(1, np.int64), length)
-                    n, total = reduce_run(values, length, self.reduction)
-                    counts.append(n)
-                    totals.append(total)
+                values = self.values(brick << 3 * bits, (brick + 1) << 3 * bits)
+                n, total = reduce_run(values, 8**bits, self.reduction)
+                counts.append(n)
+                totals.append(total)
             partial = np.concatenate(counts), np.concatenate(totals)
             combined = combine(partial, len(counts), self.reduction)
             out[crossing.target] = finish(combined, self.reduction).reshape(1, 1, 1)
@@ -135,27 +135,50 @@ class CubeReader:
 
         return finish(reduce_run(values, 8**level, self.reduction), self.reduction)
 
-    def _values(self, run: Run, at: NDArray[np.integer], group: int) -> NDArray[np.float32]:
+    def _gather(self, run: Run, at: NDArray[np.integer], group: int) -> NDArray[np.float32]:
         """The signal of groups `at` of a run: ``group·len(at)`` values, flat."""
-        tensor = self._tensors[run.tensor]
+        tensor = self.tensors[run.tensor]
         raw = tensor.raw(Region(run.start, (run.stop - run.start,), (1,)))
         # What is stored is gathered first, so that only the voxels of the box are decoded.
         picked = raw.take(at) if group == 1 else raw.reshape(-1, group).take(at, axis=0).ravel()
         weights = decode(picked, tensor.stored)
         lookup = self.layout.part_lookup(run.tensor)
-        if not self._needs_part:
-            return self._signal.apply(weights, lookup.numbers[0])
-        part = lookup.single(run.start, run.stop)
+        part = self._only_part(lookup, run)
         if part is not None:
-            return self._signal.apply(weights, part)
+            return self.signal.apply(weights, part)
         flat = run.start + at.astype(np.int64) * group
         if group > 1:
             flat = (flat[:, None] + np.arange(group)).ravel()
-        parts = lookup.at(flat)
+        return self._by_parts(weights, lookup.at(flat))
+
+    def values(self, start: int, stop: int) -> NDArray[np.float32]:
+        """The signal of an interval of the stream, for passes over all of it; new, flat."""
+        stop = min(stop, self.layout.n_parameters)
+        out = np.empty(max(0, stop - start), np.float32)
+        for run in self.layout.runs(start, stop):
+            weights = self.tensors[run.tensor].read(
+                Region(run.start, (run.stop - run.start,), (1,))
+            )
+            target = out[run.stream - start :][: len(weights)]
+            lookup = self.layout.part_lookup(run.tensor)
+            part = self._only_part(lookup, run)
+            if part is not None:
+                self.signal.write(weights, part, target)
+            else:
+                target[:] = self._by_parts(weights, lookup.at(np.arange(run.start, run.stop)))
+        return out
+
+    def _only_part(self, lookup: PartLookup, run: Run) -> int | None:
+        """The part to show a run as, None if the signal differs between parts of the run."""
+        if not self._needs_part:
+            return lookup.numbers[0]
+        return lookup.single(run.start, run.stop)
+
+    def _by_parts(self, weights: NDArray[Any], parts: NDArray[np.int32]) -> NDArray[np.float32]:
         out = np.empty(weights.shape, np.float32)
         for part in np.unique(parts).tolist():
             inside = parts == part
-            out[inside] = self._signal.apply(weights[inside], part)
+            out[inside] = self.signal.apply(weights[inside], part)
         return out
 
     def labels(self, box: Box, level: int) -> NDArray[np.int32]:
