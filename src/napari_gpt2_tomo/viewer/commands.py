@@ -1,0 +1,136 @@
+"""What the menus do; each function gets the viewer from napari."""
+
+from typing import Any
+
+import napari
+
+from ..base import TomoError
+from .layers import add_scan
+from .link import ScanLink, link_of
+from .session import session_of
+from .work import show
+
+__all__ = [
+    "best_detail",
+    "current_link",
+    "go_to",
+    "scan_as_body",
+    "scan_as_cube",
+    "scan_magnitude",
+    "scan_sigma",
+    "scan_signed",
+    "toggle_margins",
+]
+
+NO_SCAN = "Open a checkpoint first: drop a .safetensors file or a model's folder on the window."
+
+
+def current_link(viewer: Any) -> ScanLink | None:
+    """The scan that a command is about: that of the active layer, else of the topmost."""
+    active = link_of(viewer.layers.selection.active)
+    if active is not None:
+        return active
+    found = (link_of(layer) for layer in reversed(viewer.layers))
+    return next((link for link in found if link is not None), None)
+
+
+def scan_as_cube(viewer: napari.Viewer) -> None:
+    """Add the scan again with its whole tensors along a Hilbert curve."""
+    _again(viewer, layout="cube")
+
+
+def scan_as_body(viewer: napari.Viewer) -> None:
+    """Add the scan again as a body: one section per matrix."""
+    _again(viewer, layout="body")
+
+
+def scan_magnitude(viewer: napari.Viewer) -> None:
+    """Add the scan again showing magnitudes."""
+    _again(viewer, signal="magnitude")
+
+
+def scan_signed(viewer: napari.Viewer) -> None:
+    """Add the scan again showing signed weights."""
+    _again(viewer, signal="signed")
+
+
+def scan_sigma(viewer: napari.Viewer) -> None:
+    """Add the scan again showing how far each weight is from its part's mean."""
+    _again(viewer, signal="sigma")
+
+
+def toggle_margins(viewer: napari.Viewer) -> None:
+    """Show the margins of a body in 3-D (norms and biases), or hide them."""
+    session, link = session_of(viewer), _needed(viewer)
+    if session is None or link is None:
+        return
+    if link.volume.core is None:
+        _say(f"A {link.volume.layout.name} has no margins; a body has.")
+        return
+    link.margins = not link.margins
+    session.update_details()
+
+
+def best_detail(viewer: napari.Viewer) -> None:
+    """Draw the finest level that the GPU takes in 3-D, or go back to the preferred budget."""
+    session, link = session_of(viewer), _needed(viewer)
+    if session is None or link is None:
+        return
+    details = [detail for layer, detail in session.details.items() if link_of(layer) is link]
+    best = not all(detail.best for detail in details)
+    for detail in details:
+        detail.best = best
+        detail.update()
+    _say("Best 3-D detail." if best else "3-D detail within the budget of the preferences.")
+
+
+def go_to(viewer: Any, link: ScanLink, part: str) -> None:
+    """Move the sliders, and in 2-D the camera, to a part of a scan.
+
+    Raises
+    ------
+    TomoError
+        The scan has no such part, or its volume does not show it.
+    """
+    found = link.volume.anatomy.by_name.get(part)
+    if found is None:
+        raise TomoError(f"{link.scan.name} has no part named {part!r}.")
+    shape = link.scan.checkpoint[found.tensor].shape
+    index, rest = [], found.view.offset
+    for n in reversed(shape):
+        rest, at = divmod(rest, n)
+        index.append(at)
+    voxel = link.volume.voxel(found.tensor, index[::-1])
+    layer = next(layer for layer in viewer.layers if link_of(layer) is link)
+    world = layer.data_to_world(voxel)
+    shift = viewer.dims.ndim - layer.ndim
+    for axis, value in enumerate(world):
+        viewer.dims.set_point(axis + shift, float(value))
+
+
+def _again(viewer: Any, layout: str | None = None, signal: str | None = None) -> None:
+    link = _needed(viewer)
+    if link is None:
+        return
+    volume = link.volume
+    wanted = (layout or volume.layout.name, signal or volume.signal)
+    if wanted == (volume.layout.name, volume.signal):
+        _say(f"{link.name} is shown as {wanted[0]}, {wanted[1]} already.")
+        return
+    try:
+        add_scan(viewer, link.scan, *wanted, owned=link.owned, name=link.name)
+    except TomoError as error:
+        show(error)
+
+
+def _needed(viewer: Any) -> ScanLink | None:
+    link = current_link(viewer)
+    if link is None:
+        _say(NO_SCAN)
+    return link
+
+
+def _say(text: str) -> None:
+    from napari.utils.notifications import show_info
+
+    show_info(text)

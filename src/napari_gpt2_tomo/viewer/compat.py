@@ -1,0 +1,121 @@
+"""Everything that leans on napari's private or version-bound behaviour, in one place.
+
+Each entry says why it is needed and when it can go. Tried with napari 0.9.2 and vispy 0.17.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "clip_point",
+    "keep_context",
+    "max_texture_3d",
+    "open_viewers",
+    "plane_point",
+    "real_viewer",
+    "renew",
+]
+
+SAFE_TEXTURE_3D = 2048
+"""Voxels a side that every desktop GPU of the last decade takes in a 3-D texture."""
+
+
+def max_texture_3d() -> int:
+    """Longest side in voxels of a 3-D texture on this machine's GPU.
+
+    Needed because locking a level beyond it raises and leaves the layer stuck;
+    napari has no public query. Goes when napari refuses such a level itself.
+    Call it only while a viewer's canvas exists: without one, napari makes a
+    canvas of its own to ask.
+    """
+    try:
+        from napari._vispy.utils.gl import get_max_texture_sizes
+    except ImportError:
+        return SAFE_TEXTURE_3D
+    return int(get_max_texture_sizes()[1] or SAFE_TEXTURE_3D)
+
+
+def clip_point(layer: Any, point: Sequence[float], displayed: Sequence[int]) -> tuple[float, ...]:
+    """The `position` that a clipping plane needs to lie at `point` (data, displayed axes).
+
+    napari documents data coordinates but hands the numbers to vispy, which
+    takes them in the coordinates of the scene, so scale and translation must be
+    applied here. Goes when napari transforms them.
+    """
+    data = np.zeros(layer.ndim)
+    data[list(displayed)] = point
+    world = layer.data_to_world(data)
+    return tuple(float(world[axis]) for axis in displayed)
+
+
+def plane_point(layer: Any, displayed: Sequence[int]) -> NDArray[np.float64]:
+    """Where the plane of ``depiction="plane"`` is drawn: data coordinates, displayed axes.
+
+    napari documents data coordinates but vispy takes the numbers as voxels of
+    the level that is drawn. Goes when napari divides them by the level's factors.
+    """
+    all_factors: NDArray[np.float64] = np.asarray(layer.downsample_factors, np.float64)
+    factors = all_factors[layer.data_level][list(displayed)]
+    point: NDArray[np.float64] = np.asarray(layer.plane.position, np.float64)
+    drawn: NDArray[np.float64] = (point + 0.5) * factors - 0.5
+    return drawn
+
+
+def real_viewer(viewer: Any) -> Any:
+    """The viewer itself where a plugin was handed napari's proxy of it.
+
+    Sessions are kept by viewer, and the proxy is another object. Goes when
+    proxies compare and hash like what they stand for.
+    """
+    return getattr(viewer, "__wrapped__", viewer)
+
+
+def open_viewers() -> list[Any]:
+    """Every viewer model that has a canvas in this process; empty without Qt.
+
+    `napari.current_viewer` knows only the newest window, and a file may be
+    opened in another. Goes when napari lists its viewers.
+    """
+    return [canvas.viewer for canvas in _qt_viewers()]
+
+
+def keep_context(viewer: Any) -> None:
+    """Make the GL context of a viewer's canvas current; call it before a layer is removed.
+
+    The textures of a removed layer are otherwise deleted in whichever context
+    was drawn last, which crashes Mesa. Goes when napari does so itself.
+    """
+    for canvas in _qt_viewers():
+        if canvas.viewer is viewer:
+            canvas.canvas.native.makeCurrent()
+
+
+def renew(layer: Any) -> None:
+    """Read again what a layer shows, keeping its level, its camera and its limits.
+
+    Two-dimensional multiscale layers remember their thumbnail level for ever,
+    three-dimensional ones do not. Goes when `Layer.refresh` forgets it.
+    """
+    if layer.ndim == 2 and hasattr(layer, "_reset_thumbnail_level_data"):
+        layer._reset_thumbnail_level_data()
+    layer.refresh(extent=False)
+
+
+def _qt_viewers() -> list[Any]:
+    try:
+        from napari.qt import QtViewer
+        from qtpy.QtWidgets import QApplication
+    except ImportError:
+        return []
+    app = QApplication.instance()
+    if app is None:
+        return []
+    found = (
+        child
+        for window in app.topLevelWidgets()
+        for child in (*window.findChildren(QtViewer), window)
+    )
+    return list(dict.fromkeys(child for child in found if isinstance(child, QtViewer)))

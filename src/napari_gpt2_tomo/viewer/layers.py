@@ -1,0 +1,175 @@
+"""The one module that makes layers of a scan."""
+
+import colorsys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..volume.atlas import Region
+from ..volume.volume import Volume
+from .link import KEY, ScanLink
+from .looks import LOOKS, ROLE_COLOURS, section_thickness
+
+if TYPE_CHECKING:
+    from ..facade import Scan
+
+__all__ = ["LayerData", "ScanLayers", "add_scan", "layer_data", "scale_of", "title"]
+
+LayerData = tuple[Any, dict[str, Any], str]
+"""Data, keyword arguments and type of a layer, as napari's readers give them."""
+
+AIR = (0.0, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ScanLayers:
+    """The layers of one volume in a viewer: the weights, and the atlas over them."""
+
+    image: Any
+    atlas: Any
+
+
+def layer_data(link: ScanLink) -> list[LayerData]:
+    """An image of the volume and a hidden atlas over it, for napari.
+
+    Parameters
+    ----------
+    link
+        The volume; it travels in the layers' metadata, so whatever viewer
+        shows them makes them live (`session.watch`).
+    """
+    volume = link.volume
+    shared: dict[str, Any] = {
+        "multiscale": True,
+        "scale": scale_of(volume),
+        "axis_labels": volume.axes,
+        "units": ("dimensionless",) * volume.ndim,
+        "metadata": {KEY: link},
+        # What a slice needs is in the page cache of the system, or held by the
+        # level itself: napari's cache of dask blocks would only keep it twice.
+        "cache": False,
+        "projection_mode": "none",
+    }
+    image = {
+        **shared,
+        "name": title(link),
+        "contrast_limits": volume.window(),
+        **_appearance(volume.signal),
+    }
+    atlas = {
+        **shared,
+        "name": f"{title(link)} · atlas",
+        "visible": False,
+        "opacity": 0.45,
+        "features": _features(volume.atlas.regions),
+        "colormap": _atlas_colours(volume.atlas.regions),
+    }
+    return [(link.levels, image, "image"), (link.atlas, atlas, "labels")]
+
+
+def add_scan(
+    viewer: Any,
+    scan: "Scan",
+    layout: str = "auto",
+    signal: str = "magnitude",
+    *,
+    owned: bool = False,
+    name: str | None = None,
+    **options: Any,
+) -> ScanLayers:
+    """Add the layers of a scan to a viewer, live: probe, refinement and 3-D detail included.
+
+    Parameters
+    ----------
+    viewer
+        A napari viewer, or the proxy of one that a plugin is handed.
+    scan
+        What to show.
+    layout, signal, **options
+        As `Scan.volume` takes them; signals that need statistics begin with an
+        estimate unless ``exact=True``.
+    owned
+        Whether the scan is closed when the last of its layers is removed.
+    name
+        What the scan is called on screen; its own name by default.
+    """
+    from napari.layers import Layer
+
+    from .session import watch
+
+    watch(viewer)
+    options.setdefault("exact", False)
+    link = ScanLink(scan, scan.volume(layout, signal, **options), owned=owned, name=name)
+    image, atlas = (viewer.add_layer(Layer.create(*data)) for data in layer_data(link))
+    return ScanLayers(image, atlas)
+
+
+def title(link: ScanLink) -> str:
+    """Name of a volume's image layer; the usual layout and signal go without saying."""
+    volume = link.volume
+    words = [link.name]
+    if volume.layout.name != "body":
+        words.append(volume.layout.name)
+    if volume.signal != "magnitude":
+        words.append(volume.signal.replace("_", " "))
+    return " · ".join(words)
+
+
+def scale_of(volume: Volume) -> tuple[float, ...]:
+    """World units per voxel and axis: a body is about as deep as it is wide."""
+    scale = [1.0] * volume.ndim
+    core = volume.core
+    if core is not None:
+        inner = [len(range(*piece.indices(n))) for piece, n in zip(core, volume.shape, strict=True)]
+        scale[0] = section_thickness(inner)
+    return tuple(scale)
+
+
+def _appearance(signal: str) -> dict[str, Any]:
+    from napari.utils import Colormap
+
+    look = LOOKS[signal]
+    colormap: Any = look.colormap
+    if not isinstance(colormap, str):
+        positions, colours = zip(*colormap, strict=True)
+        colormap = Colormap(
+            np.array(colours, np.float32),
+            name="tomo diverging",
+            controls=np.array(positions, np.float32),
+        )
+    return {
+        "colormap": colormap,
+        "rendering": look.rendering,
+        "attenuation": look.attenuation,
+        "gamma": look.gamma,
+    }
+
+
+def _features(regions: Sequence[Region]) -> dict[str, list[Any]]:
+    """One row per region, and one for air; napari shows them when the atlas is hovered over."""
+    return {
+        "index": [0, *(region.label for region in regions)],
+        "region": ["air", *(region.title for region in regions)],
+        "tensor": ["", *(region.tensor for region in regions)],
+    }
+
+
+def _atlas_colours(regions: Sequence[Region]) -> Any:
+    """Colours by label. Cyclic and long enough not to cycle: napari compiles code for
+    seconds before it draws a direct colormap for the first time.
+    """
+    from napari.utils.colormaps import CyclicLabelColormap
+
+    colours = np.array([AIR, *(_colour(region) for region in regions)], np.float32)
+    return CyclicLabelColormap(colors=colours)
+
+
+def _colour(region: Region) -> tuple[float, float, float, float]:
+    """Colour of a region: its role's hue, a shade darker in every other layer."""
+    base = ROLE_COLOURS.get(region.role) or ROLE_COLOURS.get(region.group, ROLE_COLOURS["other"])
+    hue, light, saturation = colorsys.rgb_to_hls(*base)
+    if region.layer is not None and region.layer % 2:
+        light *= 0.72
+    return (*colorsys.hls_to_rgb(hue, light, saturation), 1.0)

@@ -1,0 +1,116 @@
+"""What ties the layers of one volume to the scan that they show.
+
+The link travels in ``layer.metadata``, so it survives whatever adds the layer
+to a viewer: drag and drop, the command line, a script, napari's *Duplicate*.
+"""
+
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, WeakSet
+
+import numpy as np
+
+from ..volume.volume import Volume
+from .live import LiveLevel
+
+if TYPE_CHECKING:
+    from ..facade import Scan
+    from .refine import Refinement
+
+__all__ = ["KEY", "ScanLink", "link_of", "links"]
+
+KEY = "napari-gpt2-tomo"
+"""Where a layer's metadata holds its link."""
+
+_links: "WeakSet[ScanLink]" = WeakSet()
+
+
+class ScanLink:
+    """One volume of a scan as layers see it.
+
+    Parameters
+    ----------
+    scan
+        Where the volume comes from.
+    volume
+        What is shown.
+    owned
+        Whether the scan was opened for the layers and is to be closed with the last of them.
+    name
+        What the scan is called on screen; its own name by default.
+
+    Attributes
+    ----------
+    levels, atlas
+        What image and labels layers slice, finest first.
+    margins
+        Whether the margins of a body are shown in 3-D.
+    layers
+        Layers that are in a viewer.
+    refinement
+        The work that makes the volume better, once a viewer shows it.
+    applied
+        The contrast limits that were last given to a layer, see `refine.apply_window`.
+    """
+
+    def __init__(
+        self, scan: "Scan", volume: Volume, *, owned: bool, name: str | None = None
+    ) -> None:
+        self.scan = scan
+        self.name = name or scan.name
+        self.volume = volume
+        self.owned = owned
+        self.margins = False
+        self.layers: WeakSet[Any] = WeakSet()
+        self.refinement: Refinement | None = None
+        self.applied: WeakKeyDictionary[Any, tuple[float, float]] = WeakKeyDictionary()
+        shapes = [volume.layout.level_shape(i) for i in range(len(volume.factors))]
+        self.levels = [
+            LiveLevel(partial(volume.overview.displayed, i), shape, np.float32, i)
+            for i, shape in enumerate(shapes)
+        ]
+        # napari maps wider labels to colours by a table of its own, which takes
+        # seconds to compile the first time; narrow ones go to the GPU as they are.
+        label = np.min_scalar_type(len(volume.atlas.regions))
+        label = label if label.itemsize <= 2 else np.dtype(np.int32)
+        self.atlas = [
+            LiveLevel(partial(volume.atlas.level, i), shape, label, i)
+            for i, shape in enumerate(shapes)
+        ]
+        _links.add(self)
+
+    @cached_property
+    def weights(self) -> Volume:
+        """The same voxels showing the weights themselves, for reading exact values."""
+        volume = self.volume
+        if volume.signal == "signed" or volume.layout.name == "circuits":
+            return volume
+        return Volume(
+            self.scan.checkpoint,
+            volume.anatomy,
+            volume.layout,
+            "signed",
+            None,
+            volume.statistics,
+        )
+
+    def __copy__(self) -> "ScanLink":
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "ScanLink":
+        # A copied layer shows the same scan.
+        return self
+
+    def __repr__(self) -> str:
+        return f"<ScanLink {self.name} · {self.volume.layout.name} · {self.volume.signal}>"
+
+
+def link_of(layer: Any) -> ScanLink | None:
+    """The link of a layer that this plugin made; None for any other layer."""
+    found = getattr(layer, "metadata", {}).get(KEY)
+    return found if isinstance(found, ScanLink) else None
+
+
+def links() -> list[ScanLink]:
+    """Every link of this process."""
+    return list(_links)

@@ -1,0 +1,161 @@
+"""What napari calls for a path: quick to say no, quick to open."""
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..base import CheckpointError, LayoutError, TomoError
+from ..checkpoint import can_open, candidates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..facade import Scan
+    from ..volume.volume import Volume
+    from .layers import LayerData
+
+__all__ = ["get_reader", "open_layers"]
+
+NOTHING: list[Any] = [(None,)]
+"""What a reader returns when it read no layer; napari takes that without complaint."""
+
+DROP_SECONDS = 2.0
+"""Shards that are dropped together arrive one by one within this time."""
+
+MISSING_SHOWN = 5
+"""Absent tensors that are named in a notification."""
+
+_last: tuple[tuple[Path, ...], str, float] = ((), "", 0.0)
+
+
+def get_reader(
+    path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+) -> "Callable[[Any], list[LayerData]] | None":
+    """The function that reads a path, None if it is not for us; never raises.
+
+    Looks at names only. A folder without a checkpoint is declined, so that
+    other readers get it.
+    """
+    paths = _as_list(path)
+    if not paths or not all(can_open(place) for place in paths):
+        return None
+    return read
+
+
+def read(
+    path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+) -> "list[LayerData]":
+    """Layers of the checkpoints at one or several paths.
+
+    With a window, what cannot be opened is said in a notification and gives no
+    layer; in a script it raises `TomoError`.
+    """
+    from . import compat
+    from .session import watch_open_viewers
+
+    watch_open_viewers()
+    layers: list[LayerData] = []
+    for place in _as_list(path):
+        try:
+            layers += _open(place)
+        except TomoError as error:
+            if not compat.open_viewers():
+                raise
+            from .work import show
+
+            show(error)
+    return layers or NOTHING
+
+
+def open_layers(path: str | os.PathLike[str], name: str | None = None) -> "list[LayerData]":
+    """Layers of the checkpoint at a path, in the layout and signal that the user prefers.
+
+    `name` is what it is called on screen, by default what the path suggests.
+
+    Raises
+    ------
+    TomoError
+        The path is no checkpoint that can be opened.
+    """
+    from ..facade import Scan
+
+    return _layers(Scan(path), name)
+
+
+def _open(path: str) -> "list[LayerData]":
+    from ..facade import Scan
+
+    global _last
+    try:
+        scan = Scan(path)
+    except CheckpointError as error:
+        chosen = _ask(path, str(error))
+        if chosen is None:
+            raise
+        scan = Scan(chosen)
+    files, before, when = scan.checkpoint.files, *_last[1:]
+    same = files == _last[0] and path != before and len(files) > 1
+    if same and time.monotonic() - when < DROP_SECONDS:
+        scan.close()
+        return []
+    _last = (files, path, time.monotonic())
+    return _layers(scan)
+
+
+def _layers(scan: "Scan", name: str | None = None) -> "list[LayerData]":
+    from .layers import layer_data
+    from .link import ScanLink
+
+    link = ScanLink(scan, _volume(scan), owned=True, name=name)
+    layers = layer_data(link)
+    missing = [f"{name}: {why}" for name, why in scan.checkpoint.missing.items()]
+    notes = [*scan.anatomy.notes, *missing[:MISSING_SHOWN]]
+    if len(missing) > MISSING_SHOWN:
+        notes.append(f"… and {len(missing) - MISSING_SHOWN} more tensors")
+    if notes:
+        from napari.utils.notifications import show_info
+
+        show_info(f"{link.name}: " + "\n".join(notes))
+    return layers
+
+
+def _volume(scan: "Scan") -> "Volume":
+    from .preferences import preferences
+
+    wanted = preferences()
+    try:
+        return scan.volume(wanted.layout, wanted.signal, exact=False)
+    except LayoutError:
+        # A preference for bodies is no reason to refuse a file that is none.
+        return scan.volume("auto", wanted.signal, exact=False)
+
+
+def _ask(path: str, why: str) -> Path | None:
+    """Which of several checkpoints in a folder to open; None without a window or an answer."""
+    from . import compat
+
+    if not os.path.isdir(path) or not compat.open_viewers():
+        return None
+    found = candidates(path)
+    if len(found) < 2:
+        return None
+    from qtpy.QtWidgets import QApplication, QInputDialog
+
+    names = [place.name for place in found]
+    name, chosen = QInputDialog.getItem(
+        QApplication.activeWindow(), "Open a checkpoint", why, names, 0, False
+    )
+    return found[names.index(name)] if chosen else None
+
+
+def _as_list(path: Any) -> list[str]:
+    try:
+        return [os.fspath(path)]
+    except TypeError:
+        pass
+    try:
+        return [os.fspath(place) for place in path]
+    except TypeError:
+        return []

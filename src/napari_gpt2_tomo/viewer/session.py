@@ -1,0 +1,225 @@
+"""What lives beside a viewer while it shows scans: probe, refinement, 3-D detail, tidying up."""
+
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakKeyDictionary, ref
+
+from . import compat
+from .detail import Detail
+from .link import ScanLink, link_of, links
+from .preferences import on_change, preferences
+from .probe import Probe
+from .refine import Refinement, apply_window
+from .work import when_idle
+
+__all__ = ["Session", "session_of", "watch", "watch_open_viewers"]
+
+MEGABYTE = 2**20
+
+FLAT = ((0.0, 0.0, 0.0), (0.0, 0.0, 90.0))
+"""Euler angles in degrees of a camera that nobody has turned yet, by version of napari."""
+
+CORNER = (0.0, 25.0, 40.0)
+"""Euler angles in degrees from which three faces of a volume are seen."""
+
+_sessions: WeakKeyDictionary[Any, "Session"] = WeakKeyDictionary()
+
+
+def watch(viewer: Any) -> "Session":
+    """Make the layers of scans live in a viewer, those in it and those to come. Idempotent."""
+    viewer = compat.real_viewer(viewer)
+    session = _sessions.get(viewer)
+    if session is None:
+        session = _sessions[viewer] = Session(viewer)
+    return session
+
+
+def session_of(viewer: Any) -> "Session | None":
+    """The session of a viewer, None if it never showed a scan."""
+    return _sessions.get(compat.real_viewer(viewer))
+
+
+def watch_open_viewers() -> None:
+    """Watch every viewer of this process: a reader does not know for which one it reads."""
+    for viewer in compat.open_viewers():
+        watch(viewer)
+
+
+class Session:
+    """Makes the layers of scans live in one viewer.
+
+    Attributes
+    ----------
+    probe
+        Reads what is under the cursor; None while the viewer shows no scan.
+    details
+        Who chooses the 3-D level of each layer.
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        self._viewer = ref(viewer)
+        self.probe: Probe | None = None
+        self.details: WeakKeyDictionary[Any, Detail] = WeakKeyDictionary()
+        self._end_preferences: Callable[[], None] = _nothing
+        events = viewer.layers.events
+        events.inserted.connect(self._inserted)
+        events.removing.connect(self._removing)
+        events.removed.connect(self._removed)
+        viewer.dims.events.ndisplay.connect(self._turn)
+        for layer in viewer.layers:
+            self.adopt(layer)
+
+    def adopt(self, layer: Any) -> None:
+        """Make a layer live; layers of others are left alone."""
+        viewer, link = self._viewer(), link_of(layer)
+        if viewer is None or link is None or layer in self.details:
+            return
+        link.layers.add(layer)
+        apply_window(layer, link)
+        if not self.details:
+            self._end_preferences = on_change(self.update_details)
+        detail = Detail(viewer, layer, link, _budget)
+        self.details[layer] = detail
+        detail.update()
+        if self.probe is None:
+            self.probe = Probe(viewer)
+        layer.events.set_data.connect(self.probe.update_soon)
+        layer.events.visible.connect(self.probe.update_soon)
+        self.probe.update()
+        _refine(link)
+        _select_image_soon(viewer, link)
+
+    def release(self, layer: Any) -> None:
+        """Let go of a layer: nothing of it stays connected or in memory."""
+        detail = self.details.pop(layer, None)
+        link = link_of(layer)
+        if detail is None or link is None:
+            return
+        detail.close()
+        link.layers.discard(layer)
+        if self.probe is not None:
+            layer.events.set_data.disconnect(self.probe.update_soon)
+            layer.events.visible.disconnect(self.probe.update_soon)
+        if not self.details:
+            self._end_preferences()
+            self._end_preferences = _nothing
+            if self.probe is not None:
+                self.probe.close()
+                self.probe = None
+        elif self.probe is not None:
+            self.probe.update()
+        if not link.layers:
+            _settle_soon(link)
+
+    def show_again(self, link: ScanLink) -> None:
+        """Draw a link's present voxels."""
+        for layer, detail in list(self.details.items()):
+            if link_of(layer) is link:
+                detail.reload()
+        if self.probe is not None:
+            self.probe.update()
+
+    def update_details(self) -> None:
+        """Choose the 3-D level and the clipping of every layer again."""
+        for detail in self.details.values():
+            detail.update()
+
+    def _turn(self, event: Any = None) -> None:
+        """Look at a volume from a corner: napari's first view shows one face of it, flat."""
+        viewer = self._viewer()
+        if viewer is None or not self.details or viewer.dims.ndisplay != 3:
+            return
+        camera = viewer.scene.camera
+        if tuple(camera.angles) in FLAT:
+            camera.angles = CORNER
+            viewer.fit_to_view()
+
+    def _inserted(self, event: Any) -> None:
+        try:
+            self.adopt(event.value)
+        except Exception as error:
+            # An exception in here would leave napari's insertion half done.
+            _report(error)
+
+    def _removing(self, event: Any) -> None:
+        viewer = self._viewer()
+        if viewer is not None and self.details:
+            compat.keep_context(viewer)
+
+    def _removed(self, event: Any) -> None:
+        try:
+            self.release(event.value)
+        except Exception as error:
+            _report(error)
+
+
+def _budget() -> int:
+    return preferences().detail_megabytes * MEGABYTE
+
+
+def _refine(link: ScanLink) -> None:
+    if link.refinement is None:
+        weak = ref(link)
+
+        def stage() -> None:
+            found = weak()
+            if found is not None:
+                for session in list(_sessions.values()):
+                    session.show_again(found)
+
+        link.refinement = Refinement(link, stage)
+    link.refinement.start()
+
+
+def _select_image_soon(viewer: Any, link: ScanLink) -> None:
+    """Make the image of a link the active layer once napari has chosen the one added last.
+
+    The atlas lies over the image, so it comes last, but whoever opens a scan
+    wants the controls of the picture.
+    """
+    from qtpy.QtCore import QTimer
+
+    weak = ref(viewer)
+
+    def select() -> None:
+        found = weak()
+        if found is None or link_of(found.layers.selection.active) is not link:
+            return
+        images = [layer for layer in found.layers if link_of(layer) is link and _is_image(layer)]
+        if images and not found.layers.selection.active.visible:
+            found.layers.selection.active = images[-1]
+
+    QTimer.singleShot(0, select)
+
+
+def _is_image(layer: Any) -> bool:
+    return hasattr(layer, "contrast_limits")
+
+
+def _settle_soon(link: ScanLink) -> None:
+    """Stop the work for a link and close its scan, unless its layers move to another viewer."""
+    from qtpy.QtCore import QTimer
+
+    QTimer.singleShot(0, lambda: _settle(link))
+
+
+def _settle(link: ScanLink) -> None:
+    if link.layers:
+        return
+    if link.refinement is not None:
+        link.refinement.cancel()
+        link.refinement = None
+    if not link.owned or any(other.layers and other.scan is link.scan for other in links()):
+        return
+    # A thread that still reads must not lose the mapped file under its feet.
+    when_idle(link.scan.close)
+
+
+def _report(error: Exception) -> None:
+    from napari.utils.notifications import notification_manager
+
+    notification_manager.receive_error(type(error), error, error.__traceback__)
+
+
+def _nothing() -> None:
+    """End nothing."""

@@ -1,0 +1,55 @@
+"""Showing a scan from a script as drag and drop would."""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..facade import Scan
+
+__all__ = ["view"]
+
+
+def view(
+    scan: "Scan | str | os.PathLike[str]",
+    viewer: Any = None,
+    layout: str = "auto",
+    signal: str = "magnitude",
+    **options: Any,
+) -> Any:
+    """Show a scan in napari, live: probe, refinement, 3-D detail.
+
+    Parameters
+    ----------
+    scan
+        A scan, which stays the caller's, or the path of a checkpoint, which is
+        closed when its layers are removed.
+    viewer
+        Viewer to add to; a new one if None.
+    layout, signal, **options
+        As `Scan.volume` takes them.
+
+    Returns
+    -------
+    napari.Viewer
+
+    Raises
+    ------
+    TomoError
+        The path is no checkpoint, or it has no such volume.
+    """
+    import napari
+
+    from ..facade import Scan as Opened
+    from .layers import add_scan
+
+    owned = not isinstance(scan, Opened)
+    opened = Opened(scan) if not isinstance(scan, Opened) else scan
+    try:
+        if viewer is None:
+            viewer = napari.Viewer()
+        add_scan(viewer, opened, layout, signal, owned=owned, **options)
+    except BaseException:
+        if owned:
+            opened.close()
+        raise
+    return viewer
