@@ -11,7 +11,6 @@ PYTHON ?= python3
 MODEL ?=
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: help scan test check clean
 
@@ -46,11 +45,9 @@ $(VENV)/.created: $(VENV)/.system
 	@touch $@
 
 $(VENV)/.ready: $(VENV)/.created pyproject.toml constraints.txt
-	@echo "Installing into $(VENV); the first time takes some minutes."
-	$(PIP) install --quiet --constraint constraints.txt --editable '.[all]'
+	@scripts/install.sh all
 	@touch $@
 
 $(VENV)/.ready-test: $(VENV)/.created pyproject.toml constraints.txt
-	@echo "Installing into $(VENV); the first time takes some minutes."
-	$(PIP) install --quiet --constraint constraints.txt --editable '.[all,test]'
+	@scripts/install.sh all,test
 	@touch $@ $(VENV)/.ready
