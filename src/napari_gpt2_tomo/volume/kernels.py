@@ -5,6 +5,7 @@ into one row accumulator first, which runs in vector registers, then pooled
 along the row. Every kernel releases the interpreter lock.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -17,15 +18,16 @@ __all__ = [
     "MAGNITUDES",
     "SQUARES",
     "VALUES",
-    "add_transposed",
     "emit_extreme",
-    "emit_sums",
+    "emit_means",
+    "emit_roots",
+    "halve_beyond",
     "halve_extreme",
     "halve_sums",
     "look_up",
-    "max_transposed",
     "pool_extreme",
     "pool_sums",
+    "pool_whole_blocks",
     "widen",
 ]
 
@@ -47,6 +49,9 @@ FINITE_HIGH = 0x7F7FFFFF
 
 FINITE_LOW = -0x7F800000
 """Sort key of the most negative finite float32."""
+
+_NARROW_LOW, _NARROW_HIGH = 1e-30, 1e30
+"""Means between these keep all their bits as float32."""
 
 _HISTOGRAM_SHIFT = np.uint32(19)
 _MAGNITUDE = np.int32(0x7FFFFFFF)
@@ -156,18 +161,6 @@ def _pool_row(sums: Any, phase: Any, factor: Any, out: Any) -> None:
         stop += factor
 
 
-@_exact
-def _add_counts(count: Any, rows: Any, columns: Any, phase: Any, factor: Any) -> None:
-    first = min(factor - phase, columns)
-    count[0] += rows * first
-    group = 1
-    left = columns - first
-    while left > 0:
-        count[group] += rows * min(factor, left)
-        left -= factor
-        group += 1
-
-
 @_jit
 def _add_row(row: Any, kind: Any, sums: Any) -> None:
     if kind == SQUARES:
@@ -185,21 +178,6 @@ def _square_total(row: Any) -> Any:
         x = np.float64(row[j])
         total += x * x
     return total
-
-
-@_exact
-def _tally_row(
-    row: Any, bits: Any, hidden: Any, low: Any, high: Any, sampled: Any, tally: Any, histogram: Any
-) -> None:
-    tally[0] += row.size - hidden
-    tally[1] += hidden
-    tally[2] += _total(row)
-    tally[3] = min(tally[3], np.float64(low))
-    tally[4] = max(tally[4], np.float64(high))
-    if sampled:
-        _count_bins(bits, histogram)
-        # What is hidden stands in the row as +0; it is no value at all.
-        histogram[0] -= np.uint32(hidden)
 
 
 @_exact
@@ -228,8 +206,10 @@ def pool_sums(
     tally: Any,
     histogram: Any,
     every: Any,
-) -> None:
-    """Add Σv², Σ|v| or Σv, and the number of finite values, of each block of a matrix.
+) -> Any:
+    """Add Σv², Σ|v| or Σv of the finite values of each block of a matrix.
+
+    Returns the number of values that are not finite.
 
     Parameters
     ----------
@@ -244,8 +224,10 @@ def pool_sums(
         Side of a block.
     kind
         `SQUARES`, `MAGNITUDES` or `VALUES`.
-    total, count
-        float64 and int32, the blocks that the matrix touches; added to.
+    total
+        float64, the blocks that the matrix touches; added to.
+    count
+        int32, the same blocks; the values that are not finite are taken off.
     tally
         float64 (6,): finite, non-finite, Σv, lowest key, highest key, Σv²;
         updated if `every` > 0. For keys see `FINITE_HIGH`.
@@ -255,38 +237,241 @@ def pool_sums(
     sums = np.zeros(columns, np.float64)
     clean = np.zeros(0, np.float32)
     group = 0
-    begun = 0
+    lost = 0
+    total_v = 0.0
+    square = 0.0
+    lowest, highest = np.int32(0x7FFFFFFF), np.int32(-0x80000000)
     for i in range(rows):
         row = values[i * stride : i * stride + columns]
         row_bits = bits[i * stride : i * stride + columns]
         low, high = _key_range(row_bits)
-        sampled = every > 0 and i % every == 0
         if low < FINITE_LOW or high > FINITE_HIGH:
             if clean.size == 0:
                 clean = np.zeros(columns, np.float32)
             hidden = _hide_nonfinite(row, row_bits, column_phase, factor, clean, count[group])
+            lost += hidden
+            low, high = _finite_key_range(row_bits)
             _add_row(clean, kind, sums)
             if every > 0:
-                low, high = _finite_key_range(row_bits)
-                found = clean.view(np.int32)
-                _tally_row(clean, found, hidden, low, high, sampled, tally, histogram)
+                total_v += _total(clean)
                 if kind != SQUARES:
-                    tally[5] += _square_total(clean)
+                    square += _square_total(clean)
+                if i % every == 0:
+                    _count_bins(clean.view(np.int32), histogram)
+                    # What is hidden stands in the row as +0; it is no value at all.
+                    histogram[0] -= np.uint32(hidden)
         else:
             _add_row(row, kind, sums)
             if every > 0:
-                _tally_row(row, row_bits, 0, low, high, sampled, tally, histogram)
+                total_v += _total(row)
                 if kind != SQUARES:
-                    tally[5] += _square_total(row)
-        begun += 1
+                    square += _square_total(row)
+                if i % every == 0:
+                    _count_bins(row_bits, histogram)
+        lowest, highest = min(lowest, low), max(highest, high)
         if (row_phase + i + 1) % factor == 0 or i == rows - 1:
             if every > 0 and kind == SQUARES:
-                tally[5] += _total(sums)
+                square += _total(sums)
             _pool_row(sums, column_phase, factor, total[group])
-            _add_counts(count[group], begun, columns, column_phase, factor)
             sums[:] = 0.0
             group += 1
-            begun = 0
+    if every > 0:
+        _add_tally(tally, rows * columns - lost, lost, total_v, lowest, highest, square)
+    return lost
+
+
+@_exact
+def _add_tally(tally: Any, n: Any, lost: Any, total: Any, low: Any, high: Any, square: Any) -> None:
+    tally[0] += n
+    tally[1] += lost
+    tally[2] += total
+    tally[3] = min(tally[3], np.float64(low))
+    tally[4] = max(tally[4], np.float64(high))
+    tally[5] += square
+
+
+_BAND = 32
+"""Rows that are looked over at once: 100 KB of a model of width 768 stays in the cache."""
+
+
+@_exact
+def _band_keys(bits: Any, begin: Any, stride: Any, rows: Any, columns: Any) -> Any:
+    low, high = np.int32(0x7FFFFFFF), np.int32(-0x80000000)
+    for i in range(rows):
+        row = bits[begin + i * stride : begin + i * stride + columns]
+        for j in range(row.size):
+            key = np.int32(row[j] ^ ((row[j] >> np.int32(31)) & _MAGNITUDE))
+            low, high = min(low, key), max(high, key)
+    return low, high
+
+
+@_jit
+def _band_total(values: Any, begin: Any, stride: Any, rows: Any, columns: Any) -> Any:
+    total = 0.0
+    for i in range(rows):
+        row = values[begin + i * stride : begin + i * stride + columns]
+        for j in range(row.size):
+            total += np.float64(row[j])
+    return total
+
+
+@_jit
+def _band_square(values: Any, begin: Any, stride: Any, rows: Any, columns: Any) -> Any:
+    total = 0.0
+    for i in range(rows):
+        row = values[begin + i * stride : begin + i * stride + columns]
+        for j in range(row.size):
+            total += np.float64(row[j]) * np.float64(row[j])
+    return total
+
+
+@_jit
+def _sum_rows(
+    values: Any, begin: Any, stride: Any, rows: Any, columns: Any, kind: Any, sums: Any
+) -> None:
+    first = values[begin : begin + columns]
+    if kind == SQUARES:
+        for j in range(columns):
+            sums[j] = np.float64(first[j]) * np.float64(first[j])
+        for i in range(1, rows):
+            row = values[begin + i * stride : begin + i * stride + columns]
+            for j in range(columns):
+                sums[j] += np.float64(row[j]) * np.float64(row[j])
+        return
+    for j in range(columns):
+        x = np.float64(first[j])
+        sums[j] = abs(x) if kind == MAGNITUDES else x
+    for i in range(1, rows):
+        row = values[begin + i * stride : begin + i * stride + columns]
+        for j in range(columns):
+            x = np.float64(row[j])
+            sums[j] += abs(x) if kind == MAGNITUDES else x
+
+
+@_exact
+def _emit_root_row(total: Any, inverse: Any, out: Any) -> None:
+    """``out = √(Σ/n)``; the root is taken in float32 unless a mean leaves its normal range."""
+    unusual = 0
+    for j in range(out.size):
+        mean = total[j] * inverse[j]
+        narrow = np.float32(mean)
+        out[j] = math.sqrt(narrow)
+        unusual += (mean > 0.0) & ((mean < _NARROW_LOW) | (mean > _NARROW_HIGH))
+    if unusual:
+        for j in range(out.size):
+            out[j] = math.sqrt(total[j] * inverse[j])
+
+
+@_exact
+def _emit_mean_row(total: Any, inverse: Any, out: Any) -> None:
+    for j in range(out.size):
+        out[j] = total[j] * inverse[j]
+
+
+@_exact
+def pool_whole_blocks(
+    values: Any,
+    bits: Any,
+    stride: Any,
+    rows: Any,
+    columns: Any,
+    factor: Any,
+    kind: Any,
+    inverse: Any,
+    out: Any,
+    next_row: Any,
+    next_phase: Any,
+    next_total: Any,
+    hidden_next: Any,
+    tally: Any,
+    histogram: Any,
+    every: Any,
+) -> Any:
+    """Reduce a matrix of whole blocks at once: their voxels, and their sums one level coarser.
+
+    As `pool_sums` followed by `emit_roots` or `emit_means`, for a matrix that
+    shares no block with another: its sums never leave the cache.
+
+    Parameters
+    ----------
+    inverse, out
+        Of the matrix' blocks: 1/n (float64), and the voxels (float32) to write.
+    next_row, next_phase
+        Whether the first block is the second of its pair (0 or 1), along rows and columns.
+    next_total, hidden_next
+        float64 and int32, the blocks one level coarser that the matrix touches; sums
+        are added to the first, values that are not finite taken off the second.
+    """
+    sums = np.zeros(columns, np.float64)
+    blocks = columns // factor
+    pooled = np.zeros(blocks, np.float64)
+    gone = np.zeros(blocks, np.int32)
+    clean = np.zeros(0, np.float32)
+    lost = 0
+    total_v = 0.0
+    square = 0.0
+    lowest, highest = np.int32(0x7FFFFFFF), np.int32(-0x80000000)
+    groups = rows // factor
+    per_band = max(1, _BAND // factor)
+    for band in range(0, groups, per_band):
+        last = min(band + per_band, groups)
+        begin, count = band * factor * stride, (last - band) * factor
+        low, high = _band_keys(bits, begin, stride, count, columns)
+        damaged = low < FINITE_LOW or high > FINITE_HIGH
+        if not damaged:
+            lowest, highest = min(lowest, low), max(highest, high)
+            if every > 0:
+                total_v += _band_total(values, begin, stride, count, columns)
+                for i in range(-(-band * factor // every) * every, last * factor, every):
+                    _count_bins(bits[i * stride : i * stride + columns], histogram)
+        for group in range(band, last):
+            hidden = 0
+            if damaged:
+                if clean.size == 0:
+                    clean = np.zeros(columns, np.float32)
+                sums[:] = 0.0
+                for i in range(group * factor, (group + 1) * factor):
+                    row_bits = bits[i * stride : i * stride + columns]
+                    row = values[i * stride : i * stride + columns]
+                    found = _hide_nonfinite(row, row_bits, 0, factor, clean, gone)
+                    hidden += found
+                    _add_row(clean, kind, sums)
+                    if every > 0:
+                        low, high = _finite_key_range(row_bits)
+                        lowest, highest = min(lowest, low), max(highest, high)
+                        total_v += _total(clean)
+                        if i % every == 0:
+                            _count_bins(clean.view(np.int32), histogram)
+                            # What is hidden stands in the row as +0; it is no value at all.
+                            histogram[0] -= np.uint32(found)
+                        if kind != SQUARES:
+                            square += _square_total(clean)
+            else:
+                at = group * factor * stride
+                _sum_rows(values, at, stride, factor, columns, kind, sums)
+                if every > 0 and kind != SQUARES:
+                    square += _band_square(values, at, stride, factor, columns)
+            pooled[:] = 0.0
+            _pool_row(sums, 0, factor, pooled)
+            if every > 0 and kind == SQUARES:
+                square += _total(pooled)
+            if hidden:
+                lost += hidden
+                for j in range(blocks):
+                    n = np.rint(1.0 / inverse[group, j]) + gone[j]
+                    mean = pooled[j] / max(n, 1.0)
+                    out[group, j] = math.sqrt(mean) if kind == SQUARES else mean
+                    hidden_next[(next_row + group) // 2, (next_phase + j) // 2] += gone[j]
+                    gone[j] = 0
+            elif kind == SQUARES:
+                _emit_root_row(pooled, inverse[group, :blocks], out[group, :blocks])
+            else:
+                _emit_mean_row(pooled, inverse[group, :blocks], out[group, :blocks])
+            if next_total.size:
+                _pool_row(pooled, next_phase, 2, next_total[(next_row + group) // 2])
+    if every > 0:
+        _add_tally(tally, rows * columns - lost, lost, total_v, lowest, highest, square)
+    return lost
 
 
 @_exact
@@ -307,6 +492,22 @@ def _max_finite_keys(bits: Any, high: Any, low: Any) -> None:
 
 
 @_exact
+def _pool_keys(row_high: Any, row_low: Any, phase: Any, factor: Any, high: Any, low: Any) -> None:
+    j = 0
+    group = 0
+    stop = factor - phase
+    while j < row_high.size:
+        stop = min(stop, row_high.size)
+        top, bottom = high[group], low[group]
+        while j < stop:
+            top, bottom = max(top, row_high[j]), min(bottom, row_low[j])
+            j += 1
+        high[group], low[group] = top, bottom
+        group += 1
+        stop += factor
+
+
+@_exact
 def pool_extreme(
     values: Any,
     bits: Any,
@@ -322,8 +523,8 @@ def pool_extreme(
     tally: Any,
     histogram: Any,
     every: Any,
-) -> None:
-    """Highest and lowest sort key (int32) and number of finite values of each block.
+) -> Any:
+    """Highest and lowest sort key (int32) of the finite values of each block.
 
     Parameters as of `pool_sums`; `high` starts at the smallest, `low` at the largest int32.
     """
@@ -331,114 +532,99 @@ def pool_extreme(
     row_low = np.full(columns, np.int32(0x7FFFFFFF), np.int32)
     clean = np.zeros(0, np.float32)
     group = 0
-    begun = 0
+    lost = 0
+    total_v = 0.0
+    square = 0.0
+    lowest, highest = np.int32(0x7FFFFFFF), np.int32(-0x80000000)
     for i in range(rows):
         row = values[i * stride : i * stride + columns]
         row_bits = bits[i * stride : i * stride + columns]
-        lowest, highest = _key_range(row_bits)
-        sampled = every > 0 and i % every == 0
-        if lowest < FINITE_LOW or highest > FINITE_HIGH:
+        bottom, top = _key_range(row_bits)
+        if bottom < FINITE_LOW or top > FINITE_HIGH:
             if clean.size == 0:
                 clean = np.zeros(columns, np.float32)
             hidden = _hide_nonfinite(row, row_bits, column_phase, factor, clean, count[group])
+            lost += hidden
+            bottom, top = _finite_key_range(row_bits)
             _max_finite_keys(row_bits, row_high, row_low)
             if every > 0:
-                lowest, highest = _finite_key_range(row_bits)
-                found = clean.view(np.int32)
-                _tally_row(clean, found, hidden, lowest, highest, sampled, tally, histogram)
-                tally[5] += _square_total(clean)
+                total_v += _total(clean)
+                square += _square_total(clean)
+                if i % every == 0:
+                    _count_bins(clean.view(np.int32), histogram)
+                    histogram[0] -= np.uint32(hidden)
         else:
             _max_keys(row_bits, row_high, row_low)
             if every > 0:
-                _tally_row(row, row_bits, 0, lowest, highest, sampled, tally, histogram)
-                tally[5] += _square_total(row)
-        begun += 1
+                total_v += _total(row)
+                square += _square_total(row)
+                if i % every == 0:
+                    _count_bins(row_bits, histogram)
+        lowest, highest = min(lowest, bottom), max(highest, top)
         if (row_phase + i + 1) % factor == 0 or i == rows - 1:
-            for j in range(columns):
-                at = (column_phase + j) // factor
-                high[group, at] = max(high[group, at], row_high[j])
-                low[group, at] = min(low[group, at], row_low[j])
-            _add_counts(count[group], begun, columns, column_phase, factor)
+            _pool_keys(row_high, row_low, column_phase, factor, high[group], low[group])
             row_high[:] = np.int32(-0x80000000)
             row_low[:] = np.int32(0x7FFFFFFF)
             group += 1
-            begun = 0
-
-
-_TILE = 32
-
-
-@_exact
-def add_transposed(source: Any, target: Any) -> None:
-    """``target += source.T``, tile by tile so that both stay in the cache."""
-    rows, columns = source.shape
-    for a in range(0, rows, _TILE):
-        for b in range(0, columns, _TILE):
-            for i in range(a, min(a + _TILE, rows)):
-                for j in range(b, min(b + _TILE, columns)):
-                    target[j, i] += source[i, j]
+    if every > 0:
+        _add_tally(tally, rows * columns - lost, lost, total_v, lowest, highest, square)
+    return lost
 
 
 @_exact
-def max_transposed(high: Any, low: Any, target_high: Any, target_low: Any) -> None:
-    """Combine transposed highest and lowest keys into those of a plane."""
-    rows, columns = high.shape
-    for a in range(0, rows, _TILE):
-        for b in range(0, columns, _TILE):
-            for i in range(a, min(a + _TILE, rows)):
-                for j in range(b, min(b + _TILE, columns)):
-                    target_high[j, i] = max(target_high[j, i], high[i, j])
-                    target_low[j, i] = min(target_low[j, i], low[i, j])
+def emit_roots(total: Any, inverse: Any, out: Any) -> None:
+    """``out = √(Σ · 1/n)`` as float32. All flat."""
+    for i in range(total.size):
+        out[i] = math.sqrt(total[i] * inverse[i])
 
 
-@_jit
-def emit_sums(total: Any, count: Any, root: Any, out: Any) -> None:
-    """``out = Σ/n`` or its square root as float32; 0 where n is 0."""
-    for i in range(total.shape[0]):
-        for j in range(total.shape[1]):
-            mean = total[i, j] / np.float64(max(count[i, j], 1))
-            out[i, j] = np.float32(np.sqrt(mean)) if root else np.float32(mean)
+@_exact
+def emit_means(total: Any, inverse: Any, out: Any) -> None:
+    """``out = Σ · 1/n`` as float32. All flat."""
+    for i in range(total.size):
+        out[i] = total[i] * inverse[i]
 
 
-@_jit
-def halve_sums(total: Any, count: Any, next_total: Any, next_count: Any) -> None:
-    """Sums and counts of 2 × 2 blocks; added to."""
+@_exact
+def halve_sums(total: Any, next_total: Any) -> None:
+    """Sums of 2 × 2 blocks."""
     for i in range(next_total.shape[0]):
         for j in range(next_total.shape[1]):
-            next_total[i, j] += (total[2 * i, 2 * j] + total[2 * i, 2 * j + 1]) + (
+            next_total[i, j] = (total[2 * i, 2 * j] + total[2 * i, 2 * j + 1]) + (
                 total[2 * i + 1, 2 * j] + total[2 * i + 1, 2 * j + 1]
             )
-            next_count[i, j] += (count[2 * i, 2 * j] + count[2 * i, 2 * j + 1]) + (
-                count[2 * i + 1, 2 * j] + count[2 * i + 1, 2 * j + 1]
-            )
 
 
 @_exact
-def emit_extreme(high: Any, low: Any, count: Any, bits: Any) -> None:
-    """Bits (int32) of the value of largest magnitude, plus on a tie; +0 where n is 0."""
-    for i in range(high.shape[0]):
-        for j in range(high.shape[1]):
-            if count[i, j] == 0:
-                bits[i, j] = np.int32(0)
-                continue
-            # A negative number's key is its bits with the magnitude flipped.
-            top, bottom = high[i, j], low[i, j]
-            above = top if top >= 0 else top ^ _MAGNITUDE
-            below = bottom if bottom >= 0 else bottom ^ _MAGNITUDE
-            chosen = above if (above & _MAGNITUDE) >= (below & _MAGNITUDE) else below
-            bits[i, j] = chosen if (chosen & _MAGNITUDE) != 0 else np.int32(0)
+def halve_beyond(total: Any, next_total: Any, rows: Any, columns: Any) -> None:
+    """Add to sums of 2 × 2 blocks what lies outside the first `rows` and `columns`."""
+    for i in range(total.shape[0]):
+        for j in range(columns if i < rows else 0, total.shape[1]):
+            next_total[i // 2, j // 2] += total[i, j]
 
 
 @_exact
-def halve_extreme(
-    high: Any, low: Any, count: Any, next_high: Any, next_low: Any, next_count: Any
-) -> None:
-    """Highest, lowest and counts of 2 × 2 blocks; combined with what is there."""
+def emit_extreme(high: Any, low: Any, bits: Any) -> None:
+    """Bits (int32) of the value of largest magnitude, plus on a tie; +0 for none. All flat."""
+    for i in range(high.size):
+        # A negative number's key is its bits with the magnitude flipped.
+        top, bottom = high[i], low[i]
+        above = top ^ ((top >> np.int32(31)) & _MAGNITUDE)
+        below = bottom ^ ((bottom >> np.int32(31)) & _MAGNITUDE)
+        chosen = above if (above & _MAGNITUDE) >= (below & _MAGNITUDE) else below
+        # Without a value the keys still have their first values, top below bottom.
+        bits[i] = chosen if (chosen & _MAGNITUDE) != 0 and top >= bottom else np.int32(0)
+
+
+@_exact
+def halve_extreme(high: Any, low: Any, next_high: Any, next_low: Any) -> None:
+    """Highest and lowest of 2 × 2 blocks."""
     for i in range(next_high.shape[0]):
         for j in range(next_high.shape[1]):
-            for a in range(2):
-                for b in range(2):
-                    r, c = 2 * i + a, 2 * j + b
-                    next_high[i, j] = max(next_high[i, j], high[r, c])
-                    next_low[i, j] = min(next_low[i, j], low[r, c])
-                    next_count[i, j] += count[r, c]
+            r, c = 2 * i, 2 * j
+            next_high[i, j] = max(
+                max(high[r, c], high[r, c + 1]), max(high[r + 1, c], high[r + 1, c + 1])
+            )
+            next_low[i, j] = min(
+                min(low[r, c], low[r, c + 1]), min(low[r + 1, c], low[r + 1, c + 1])
+            )

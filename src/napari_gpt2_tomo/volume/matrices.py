@@ -14,7 +14,7 @@ from ..checkpoint.region import Region
 from ..checkpoint.tensor import LazyTensor
 from .signal import Signal
 
-__all__ = ["Matrix", "Source", "split_digits"]
+__all__ = ["Matrix", "MatrixPiece", "Source", "split_digits"]
 
 PIECE = 2**18
 """Elements decoded at once: 1 MB of float32 stays in a core's cache."""
@@ -28,6 +28,53 @@ class Matrix:
     stride: int
     rows: int
     columns: int
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixPiece:
+    """A matrix of one tensor with a single digit an axis, and its place in a plane.
+
+    Attributes
+    ----------
+    tensor, part
+        Where it comes from.
+    offset, shape, strides
+        The region of the tensor.
+    start
+        Row and column of the plane at which it begins.
+    every
+        Every how many rows its values enter the histogram.
+    """
+
+    tensor: str
+    part: int
+    offset: int
+    start: tuple[int, int]
+    shape: tuple[int, int]
+    strides: tuple[int, int]
+    every: int
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def runs_down(self) -> bool:
+        """Whether neighbours in the file lie below each other rather than side by side."""
+        return self.strides[0] < self.strides[1] and self.shape[0] > 1
+
+    def transposed(self) -> "MatrixPiece":
+        """The same elements in the transposed plane."""
+        return MatrixPiece(
+            self.tensor,
+            self.part,
+            self.offset,
+            self.start[::-1],
+            self.shape[::-1],
+            self.strides[::-1],
+            self.every,
+        )
 
 
 def split_digits(
@@ -67,11 +114,14 @@ class Source:
         self._signal = None if signal is None or signal.is_weight else signal
         self._scratch = np.empty(0, np.float32)
 
-    def pieces(self, tensor: LazyTensor, part: int, region: Region) -> Iterator[tuple[int, Matrix]]:
+    def pieces(
+        self, tensor: LazyTensor, part: int, region: Region, group: int = 1
+    ) -> Iterator[tuple[int, Matrix]]:
         """Row ranges of a two-dimensional region: first row and matrix, each valid until the next.
 
         The second axis of the region should be the one that is contiguous in
-        the file; if it is not, its elements are gathered.
+        the file; if it is not, its elements are gathered. All ranges but the
+        last hold a multiple of `group` rows.
         """
         rows, columns = region.shape
         stride, step = region.strides
@@ -79,7 +129,7 @@ class Source:
         if self._signal is None and raw.dtype == np.float32 and _ready(raw, step, columns):
             yield 0, Matrix(_flat(raw), stride, rows, columns)
             return
-        per_piece = max(1, PIECE // max(1, columns))
+        per_piece = max(1, PIECE // max(1, columns * group)) * group
         for first in range(0, rows, per_piece):
             piece = raw[first : first + per_piece]
             out = self._room(piece.shape)

@@ -98,7 +98,8 @@ def exact_statistics(
     """
     from . import kernels
     from .matrices import Source
-    from .stream import Tally, sampling
+    from .planes import Tally
+    from .stream import sampling
 
     found: list[dict[int, Contribution]] = [{} for _ in anatomy.parts]
     if progress is not None:

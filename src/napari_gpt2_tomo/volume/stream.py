@@ -6,24 +6,34 @@ in any order, on several threads, and be resumed.
 """
 
 import math
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import histogram, kernels
+from . import kernels
 from .body import BodyLayout
 from .layout import BlockLayout, Box
-from .matrices import Source, split_digits
+from .matrices import MatrixPiece, Source, split_digits
+from .planes import Arrangement, Stack, Tally
 from .reader import BlockReader, LevelReader
 from .reduce import Accumulator
 from .run import Step
-from .statistics_store import Contribution
 
-__all__ = ["BodyPass", "Pass", "PlainPass", "Tally", "Tile", "first_stored_level", "make_pass"]
+__all__ = [
+    "BodyPass",
+    "Pass",
+    "PlainPass",
+    "Tallies",
+    "Tile",
+    "first_stored_level",
+    "make_pass",
+    "sampling",
+]
 
 STORED_VOXELS = 2**26
 """Voxels: the finest level that the overview keeps has no more (256 MB of float32)."""
@@ -43,21 +53,6 @@ class Tile:
 
     index: tuple[int, ...]
     box: Box
-
-
-class Tally:
-    """What stored values of one part contribute to its statistics."""
-
-    __slots__ = ("counts", "moments")
-
-    def __init__(self) -> None:
-        self.moments = np.array([0.0, 0.0, 0.0, math.inf, -math.inf, 0.0])
-        self.counts = np.zeros(histogram.BINS, np.uint32)
-
-    def contribution(self) -> Contribution:
-        """Moments, the histogram's bins in use, and their counts."""
-        bins = np.flatnonzero(self.counts)
-        return self.moments, bins.astype(np.uint16), self.counts[bins]
 
 
 Tallies = dict[int, Tally]
@@ -125,204 +120,131 @@ class BodyPass(_Grid):
         while thick * 2 * plane <= _TILE_BYTES and thick < layout.shape[0]:
             thick *= 2
         super().__init__(reader, thick, first)
-
-    @cached_property
-    def _in_plane(self) -> list[int]:
-        """In-plane factors of the levels, finest stored first, each once."""
-        return sorted({factors[1] for factors in self._factors})
+        self._local = threading.local()
 
     def run(self, tile: Tile, out: Sequence[NDArray[np.float32]], step: Step) -> Tallies:
         """Compute the stored levels of a tile."""
         tallies: Tallies = {}
         source = Source(self._reader.signal)
+        stacks = self._stacks()
+        flat = len(self._in_plane)
         (start, stop), *_ = tile.box
-        coarsest: list[Any] = []
+        coarsest: list[tuple[NDArray[Any], NDArray[np.int32]]] = []
         for section in range(start, stop):
-            plane = _Plane(self._layout.shape[1:], self._in_plane[0], self._reader)
-            step(self._fill(plane, section, source, tallies))
-            for i in range(len(self._in_plane)):
-                plane.emit(out[i][section - start])
-                if i + 1 < len(self._in_plane):
-                    plane = plane.halved()
-            coarsest.append(plane)
-        if len(self._factors) > len(self._in_plane):
-            self._thicken(coarsest, out[len(self._in_plane) :])
+            plan = self._plans[section]
+            stack = stacks[plan.arrangement.flipped]
+            stack.begin(plan.arrangement, [level[section - start] for level in out[:flat]])
+            for piece, origin, stride in plan.pieces:
+                tally = tallies.setdefault(piece.part, Tally()) if self._tallied else None
+                moved = replace(piece, offset=piece.offset + (section - origin) * stride)
+                stack.add(source, moved, self._reader.tensors, tally)
+            step(plan.size)
+            stack.emit()
+            if len(out) > flat:
+                coarsest.append(stack.coarsest())
+        for factors, target in zip(self._factors[flat:], out[flat:], strict=True):
+            self._thicken(coarsest, factors[0], target)
         return tallies
 
-    def _fill(self, plane: "_Plane", section: int, source: Source, tallies: Tallies) -> int:
-        rows, columns = self._layout.shape[1:]
-        seen = 0
-        for block in self._layout.blocks_in(((section, section + 1), (0, rows), (0, columns))):
-            inside = section - block.start[0]
-            offset = block.view.offset
+    @cached_property
+    def _in_plane(self) -> list[int]:
+        """In-plane factors of the stored levels, each once, finest first."""
+        return sorted({factors[1] for factors in self._factors})
+
+    def _stacks(self) -> dict[bool, Stack]:
+        """This thread's buffers, for planes as they are and for transposed ones."""
+        held: dict[bool, Stack] | None = getattr(self._local, "stacks", None)
+        if held is None:
+            rows, columns = self._layout.shape[1:]
+            kind = self._reader.reduction, self._reader.signal.name == "magnitude"
+            held = {
+                False: Stack((rows, columns), self._in_plane, *kind),
+                True: Stack((columns, rows), self._in_plane, *kind),
+            }
+            self._local.stacks = held
+        return held
+
+    @cached_property
+    def _plans(self) -> list["_Plan"]:
+        """What every section is made of; sections of the same blocks share a plan."""
+        layout = self._layout
+        held: list[list[int]] = [[] for _ in range(layout.shape[0])]
+        for i, block in enumerate(layout.blocks):
+            for section in range(block.start[0], block.stop[0]):
+                held[section].append(i)
+        plans: dict[tuple[int, ...], _Plan] = {}
+        arrangements: dict[object, Arrangement] = {}
+        for blocks in held:
+            key = tuple(blocks)
+            if key not in plans:
+                plans[key] = self._plan(blocks, arrangements)
+        return [plans[tuple(blocks)] for blocks in held]
+
+    def _plan(self, blocks: Sequence[int], arrangements: dict[object, Arrangement]) -> "_Plan":
+        layout = self._layout
+        pieces: list[tuple[MatrixPiece, int, int]] = []
+        for block in (layout.blocks[i] for i in blocks):
             # A block's sections are one digit: see how the body stacks them.
             ((_, stride),) = block.view.axes[0]
-            tensor = self._reader.tensors[block.tensor]
-            part = self._layout.anatomy.parts[block.part]
-            tally = tallies.setdefault(block.part, Tally()) if self._tallied else None
-            for row, column, at, (n, row_step), (m, column_step) in split_digits(
-                block.view.axes[1], block.view.axes[2], offset + inside * stride
+            every = sampling(layout.anatomy.parts[block.part].size)
+            for row, column, offset, (n, row_step), (m, column_step) in split_digits(
+                block.view.axes[1], block.view.axes[2], block.view.offset
             ):
-                plane.add(
-                    source,
-                    tensor,
-                    block.part,
-                    at,
-                    (block.start[1] + row, block.start[2] + column),
-                    (n, m),
-                    (row_step, column_step),
-                    tally,
-                    sampling(part.size),
-                )
-                seen += n * m
-        return seen
+                start = (block.start[1] + row, block.start[2] + column)
+                steps = (row_step, column_step)
+                piece = MatrixPiece(block.tensor, block.part, offset, start, (n, m), steps, every)
+                pieces.append((piece, block.start[0], stride))
+        # The plane is held the way that most of it lies in the file.
+        size = sum(piece.size for piece, _, _ in pieces)
+        flipped = 2 * sum(piece.size for piece, _, _ in pieces if piece.runs_down) > size
+        if flipped:
+            pieces = [(piece.transposed(), first, stride) for piece, first, stride in pieces]
+        places = tuple((piece.start, piece.shape) for piece, _, _ in pieces)
+        key = (flipped, places)
+        if key not in arrangements:
+            rows, columns = layout.shape[1:]
+            shape = (columns, rows) if flipped else (rows, columns)
+            arrangements[key] = Arrangement.of(flipped, places, shape, self._in_plane)
+        return _Plan(pieces, arrangements[key], size)
 
-    def _thicken(self, planes: list["_Plane"], out: Sequence[NDArray[np.float32]]) -> None:
-        """Levels that halve the sections, from the coarsest planes."""
-        base = len(self._in_plane)
-        for factors, target in zip(self._factors[base:], out, strict=True):
-            thick = factors[0]
-            for k in range(0, len(planes), thick):
-                group = planes[k : k + thick]
-                merged = group[0].merged(group[1:])
-                merged.emit(target[k // thick])
-
-
-class _Plane:
-    """Partial reductions of one plane at one in-plane factor."""
-
-    def __init__(self, shape: Sequence[int], factor: int, reader: BlockReader) -> None:
-        self.factor = factor
-        self._reader = reader
-        self._extreme = reader.reduction == "extreme"
-        coarse = (shape[0] // factor, shape[1] // factor)
-        self._make(coarse)
-        self._transposed: _Plane | None = None
-
-    def _make(self, coarse: tuple[int, int]) -> None:
-        self.count = np.zeros(coarse, np.int32)
-        if self._extreme:
-            self.high = np.full(coarse, -(2**31), np.int32)
-            self.low = np.full(coarse, 2**31 - 1, np.int32)
-        else:
-            self.total = np.zeros(coarse)
-
-    def _like(self, coarse: tuple[int, int], factor: int) -> "_Plane":
-        plane = _Plane.__new__(_Plane)
-        plane.factor, plane._reader, plane._extreme = factor, self._reader, self._extreme
-        plane._transposed = None
-        plane._make(coarse)
-        return plane
-
-    def add(
+    def _thicken(
         self,
-        source: Source,
-        tensor: Any,
-        part: int,
-        offset: int,
-        start: tuple[int, int],
-        shape: tuple[int, int],
-        strides: tuple[int, int],
-        tally: Tally | None,
-        every: int,
+        planes: Sequence[tuple[NDArray[Any], NDArray[np.int32]]],
+        thick: int,
+        out: NDArray[np.float32],
     ) -> None:
-        """Add a matrix of the file at `start` of the plane, along the file's own order."""
-        from ..checkpoint.region import Region
-
-        if strides[0] < strides[1] and shape[0] > 1:
-            if self._transposed is None:
-                rows, columns = self.count.shape
-                self._transposed = self._like((columns, rows), self.factor)
-            self._transposed.add(
-                source, tensor, part, offset, start[::-1], shape[::-1], strides[::-1], tally, every
-            )
-            return
-        region = Region(offset, shape, strides)
-        factor = self.factor
-        for first, matrix in source.pieces(tensor, part, region):
-            row = start[0] + first
-            at = (slice(row // factor, None), slice(start[1] // factor, None))
-            values = matrix.values
-            moments, counts, step = (
-                (tally.moments, tally.counts, every) if tally is not None else (_NONE, _NO_BINS, 0)
-            )
-            common = (
-                values,
-                values.view(np.int32),
-                matrix.stride,
-                matrix.rows,
-                matrix.columns,
-                row % factor,
-                start[1] % factor,
-                factor,
-            )
-            if self._extreme:
-                kernels.pool_extreme(
-                    *common, self.high[at], self.low[at], self.count[at], moments, counts, step
-                )
+        """A level that also halves the sections, from the planes of the coarsest in-plane one."""
+        for k in range(0, len(planes), thick):
+            group, counts = zip(*planes[k : k + thick], strict=True)
+            target = out[k // thick]
+            if self._reader.reduction == "extreme":
+                high = np.max([keys[0] for keys in group], axis=0)
+                low = np.min([keys[1] for keys in group], axis=0)
+                kernels.emit_extreme(high.ravel(), low.ravel(), target.reshape(-1).view(np.int32))
+                if self._reader.signal.name == "magnitude":
+                    np.abs(target, out=target)
             else:
-                kind = _kind(self._reader)
-                kernels.pool_sums(
-                    *common, kind, self.total[at], self.count[at], moments, counts, step
-                )
-
-    def _settle(self) -> None:
-        """Fold in what was collected along the other axis."""
-        other = self._transposed
-        if other is None:
-            return
-        self._transposed = None
-        kernels.add_transposed(other.count, self.count)
-        if self._extreme:
-            kernels.max_transposed(other.high, other.low, self.high, self.low)
-        else:
-            kernels.add_transposed(other.total, self.total)
-
-    def emit(self, out: NDArray[np.float32]) -> None:
-        """Write the plane's voxels."""
-        self._settle()
-        if self._extreme:
-            kernels.emit_extreme(self.high, self.low, self.count, out.view(np.int32))
-            if self._reader.signal.name == "magnitude":
-                np.abs(out, out=out)
-        else:
-            kernels.emit_sums(self.total, self.count, self._reader.reduction == "rms", out)
-
-    def halved(self) -> "_Plane":
-        """The plane at twice the factor."""
-        self._settle()
-        rows, columns = self.count.shape
-        coarse = self._like((rows // 2, columns // 2), self.factor * 2)
-        if self._extreme:
-            kernels.halve_extreme(
-                self.high, self.low, self.count, coarse.high, coarse.low, coarse.count
-            )
-        else:
-            kernels.halve_sums(self.total, self.count, coarse.total, coarse.count)
-        return coarse
-
-    def merged(self, others: Sequence["_Plane"]) -> "_Plane":
-        """This plane and others of the same factor as one."""
-        rows, columns = self.count.shape
-        merged = self._like((rows, columns), self.factor)
-        for plane in (self, *others):
-            merged.count += plane.count
-            if self._extreme:
-                np.maximum(merged.high, plane.high, out=merged.high)
-                np.minimum(merged.low, plane.low, out=merged.low)
-            else:
-                merged.total += plane.total
-        return merged
+                mean = np.sum(group, axis=0) / np.maximum(np.sum(counts, axis=0), 1)
+                target[...] = np.sqrt(mean) if self._reader.reduction == "rms" else mean
 
 
-_NONE = np.zeros(6)
-_NO_BINS = np.zeros(histogram.BINS, np.uint32)
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a section is made of.
 
+    Attributes
+    ----------
+    pieces
+        Each with the section that its offset is of, and the offset's step from section to section.
+    arrangement
+        Where they lie in the plane.
+    size
+        Number of parameters.
+    """
 
-def _kind(reader: BlockReader) -> int:
-    if reader.reduction == "rms":
-        return kernels.SQUARES
-    return kernels.MAGNITUDES if reader.signal.name == "magnitude" else kernels.VALUES
+    pieces: list[tuple[MatrixPiece, int, int]]
+    arrangement: Arrangement
+    size: int
 
 
 class PlainPass(_Grid):

@@ -1,0 +1,274 @@
+"""Reduction of one plane to all its in-plane levels, in buffers that a thread uses again."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..checkpoint.region import Region
+from ..checkpoint.tensor import LazyTensor
+from . import histogram, kernels
+from .matrices import MatrixPiece, Source
+from .signal import Reduction
+from .statistics_store import Contribution
+
+__all__ = ["Arrangement", "Stack", "Tally", "count_pieces"]
+
+_HIGHEST, _LOWEST = 2**31 - 1, -(2**31)
+
+
+class Tally:
+    """What stored values of one part contribute to its statistics."""
+
+    __slots__ = ("counts", "moments")
+
+    def __init__(self) -> None:
+        self.moments = np.array([0.0, 0.0, 0.0, math.inf, -math.inf, 0.0])
+        self.counts = np.zeros(histogram.BINS, np.uint32)
+
+    def contribution(self) -> Contribution:
+        """Moments, the histogram's bins in use, and their counts."""
+        bins = np.flatnonzero(self.counts)
+        return self.moments, bins.astype(np.uint16), self.counts[bins]
+
+
+def count_pieces(
+    pieces: Sequence[tuple[tuple[int, int], tuple[int, int]]],
+    shape: tuple[int, int],
+    factors: Sequence[int],
+) -> list[NDArray[np.int32]]:
+    """Parameters in every block of a plane, int32, for each factor; pieces are (start, shape)."""
+    counts = []
+    for factor in factors:
+        count = np.zeros((shape[0] // factor, shape[1] // factor), np.int32)
+        for start, size in pieces:
+            rows, columns = (
+                np.diff(np.clip(np.arange(n // factor + 1) * factor, a, a + length))
+                for n, a, length in zip(shape, start, size, strict=True)
+            )
+            used = np.ix_(rows > 0, columns > 0)
+            count[used] += np.outer(rows[rows > 0], columns[columns > 0]).astype(np.int32)
+        counts.append(count)
+    return counts
+
+
+@dataclass(frozen=True, eq=False)
+class Arrangement:
+    """Where the parameters of a section lie in its plane; many sections share one.
+
+    Attributes
+    ----------
+    flipped
+        Whether the plane is held transposed, because that is how it lies in the file.
+    counts, inverses
+        Parameters in every block (int32), and one over it (float64), for each factor.
+    edge
+        Blocks of the finest factor, as (rows, columns) from the origin, that are whole
+        and belong to a single piece each; (0, 0) if there are none.
+    """
+
+    flipped: bool
+    counts: list[NDArray[np.int32]]
+    inverses: list[NDArray[np.float64]]
+    edge: tuple[int, int]
+
+    @classmethod
+    def of(
+        cls,
+        flipped: bool,
+        places: Sequence[tuple[tuple[int, int], tuple[int, int]]],
+        shape: tuple[int, int],
+        factors: Sequence[int],
+    ) -> "Arrangement":
+        """From the pieces' (start, shape) in the plane as it is held."""
+        counts = count_pieces(places, shape, factors)
+        inverses = [1 / np.maximum(count, 1) for count in counts]
+        whole = [place for place in places if _is_whole(place, factors[0])]
+        edge = tuple(
+            max((start[axis] + size[axis] for start, size in whole), default=0) for axis in (0, 1)
+        )
+        if sum(size[0] * size[1] for _, size in whole) != edge[0] * edge[1]:
+            edge = (0, 0)
+        return cls(flipped, counts, inverses, (edge[0] // factors[0], edge[1] // factors[0]))
+
+
+def _is_whole(place: tuple[tuple[int, int], tuple[int, int]], factor: int) -> bool:
+    start, size = place
+    return all(n % factor == 0 for n in (*start, *size))
+
+
+class Stack:
+    """Partial reductions of one plane at every in-plane factor.
+
+    Parameters
+    ----------
+    shape
+        Rows and columns of the plane as it is held.
+    factors
+        In-plane factors, ascending, each twice the one before.
+    reduction, absolute
+        How blocks are summed up, and whether the signal is the magnitude.
+    """
+
+    def __init__(
+        self, shape: tuple[int, int], factors: Sequence[int], reduction: Reduction, absolute: bool
+    ) -> None:
+        self._factors = factors
+        self._extreme = reduction == "extreme"
+        self._root = reduction == "rms"
+        self._absolute = absolute
+        if self._root:
+            self._kind = kernels.SQUARES
+        else:
+            self._kind = kernels.MAGNITUDES if absolute else kernels.VALUES
+        shapes = [(shape[0] // f, shape[1] // f) for f in factors]
+        if self._extreme:
+            self._high = [np.empty(s, np.int32) for s in shapes]
+            self._low = [np.empty(s, np.int32) for s in shapes]
+        else:
+            self._total = [np.empty(s) for s in shapes]
+        self._transposed = [np.zeros(s, np.float32) for s in shapes]
+        # What is not finite is taken off the counts; there is hardly ever any.
+        self._hidden = [np.zeros(s, np.int32) for s in (*shapes, (1, 1))]
+        self._lost = 0
+        self._edge = (0, 0)
+
+    def begin(self, arrangement: Arrangement, out: Sequence[NDArray[np.float32]]) -> None:
+        """Begin another plane, whose levels `emit` writes to `out`, as the volume is oriented."""
+        self._at = arrangement
+        self._out = out
+        self._voxels = self._transposed if arrangement.flipped else list(out)
+        self._edge = (0, 0) if self._extreme else arrangement.edge
+        if self._extreme:
+            self._high[0].fill(_LOWEST)
+            self._low[0].fill(_HIGHEST)
+        else:
+            rows, columns = self._edge
+            self._total[0][rows:] = 0
+            self._total[0][:rows, columns:] = 0
+            if len(self._total) > 1:
+                self._total[1].fill(0)
+        if self._lost:
+            for hidden in self._hidden:
+                hidden.fill(0)
+            self._lost = 0
+
+    def add(
+        self,
+        source: Source,
+        piece: MatrixPiece,
+        tensors: Mapping[str, LazyTensor],
+        tally: Tally | None,
+    ) -> None:
+        """Add the elements of a piece, given as the plane is held."""
+        region = Region(piece.offset, piece.shape, piece.strides)
+        factor = self._factors[0]
+        column = piece.start[1]
+        inside = all(
+            (start + n) <= edge * factor
+            for start, n, edge in zip(piece.start, piece.shape, self._edge, strict=True)
+        )
+        collected = (tally.moments, tally.counts, piece.every) if tally is not None else _NO_TALLY
+        for first, matrix in source.pieces(tensors[piece.tensor], piece.part, region, factor):
+            row = piece.start[0] + first
+            values = (matrix.values, matrix.values.view(np.int32), matrix.stride)
+            size = (matrix.rows, matrix.columns)
+            if inside:
+                self._add_whole((*values, *size), (row // factor, column // factor), collected)
+                continue
+            at = (slice(row // factor, None), slice(column // factor, None))
+            place = (*size, row % factor, column % factor, factor)
+            if self._extreme:
+                self._lost += kernels.pool_extreme(
+                    *values, *place, self._high[0][at], self._low[0][at], self._hidden[0][at],
+                    *collected,
+                )  # fmt: skip
+            else:
+                self._lost += kernels.pool_sums(
+                    *values, *place, self._kind, self._total[0][at], self._hidden[0][at],
+                    *collected,
+                )  # fmt: skip
+
+    def _add_whole(
+        self, matrix: tuple[Any, ...], block: tuple[int, int], collected: tuple[Any, ...]
+    ) -> None:
+        row, column = block
+        here = (slice(row, None), slice(column, None))
+        after = (slice(row // 2, None), slice(column // 2, None))
+        following = self._total[1][after] if len(self._total) > 1 else _NOTHING
+        self._lost += kernels.pool_whole_blocks(
+            *matrix,
+            self._factors[0],
+            self._kind,
+            self._at.inverses[0][here],
+            self._voxels[0][here],
+            row % 2,
+            column % 2,
+            following,
+            self._hidden[1][after] if following.size else np.zeros(self._voxels[0].shape, np.int32),
+            *collected,
+        )
+
+    def emit(self) -> None:
+        """Write the voxels of every level."""
+        if self._lost:
+            self._merge_hidden()
+        for i, target in enumerate(self._out):
+            if self._extreme:
+                self._emit_extreme(i)
+            else:
+                if i == 1:
+                    kernels.halve_beyond(self._total[0], self._total[1], *self._edge)
+                elif i:
+                    kernels.halve_sums(self._total[i - 1], self._total[i])
+                rows, columns = self._edge if i == 0 else (0, 0)
+                self._emit_sums(i, np.s_[rows:, :])
+                if columns:
+                    self._emit_sums(i, np.s_[:rows, columns:])
+            if self._at.flipped:
+                np.copyto(target, self._voxels[i].T)
+
+    def _merge_hidden(self) -> None:
+        """Sum up the non-finite values of each level; those of whole blocks begin at the second."""
+        for i in range(1, len(self._factors)):
+            rows, columns = self._hidden[i].shape
+            fine = self._hidden[i - 1].reshape(rows, 2, columns, 2)
+            self._hidden[i] += fine.sum(axis=(1, 3), dtype=np.int32)
+
+    def _emit_extreme(self, i: int) -> None:
+        if i:
+            kernels.halve_extreme(self._high[i - 1], self._low[i - 1], self._high[i], self._low[i])
+        voxels = self._voxels[i].reshape(-1)
+        kernels.emit_extreme(
+            self._high[i].reshape(-1), self._low[i].reshape(-1), voxels.view(np.int32)
+        )
+        if self._absolute:
+            np.abs(voxels, out=voxels)
+
+    def _emit_sums(self, i: int, where: tuple[slice, slice]) -> None:
+        total, inverse, voxels = self._total[i], self._at.inverses[i], self._voxels[i]
+        if self._lost:
+            inverse = 1 / np.maximum(self._at.counts[i] + self._hidden[i], 1)
+        total, inverse, voxels = total[where], inverse[where], voxels[where]
+        if total.flags.c_contiguous:
+            emit = kernels.emit_roots if self._root else kernels.emit_means
+            emit(total.reshape(-1), inverse.reshape(-1), voxels.reshape(-1))
+        else:
+            mean = total * inverse
+            voxels[...] = np.sqrt(mean) if self._root else mean
+
+    def coarsest(self) -> tuple[NDArray[Any], NDArray[np.int32]]:
+        """Copies of the coarsest level's partial reduction (Σ, or keys) and finite counts."""
+        count = self._at.counts[-1] + self._hidden[len(self._factors) - 1]
+        if self._extreme:
+            held: NDArray[Any] = np.stack([self._high[-1], self._low[-1]])
+        else:
+            held = self._total[-1].copy()
+        return (held.swapaxes(-1, -2), count.T) if self._at.flipped else (held, count)
+
+
+_NO_TALLY = (np.zeros(6), np.zeros(histogram.BINS, np.uint32), 0)
+_NOTHING = np.zeros((0, 0))
