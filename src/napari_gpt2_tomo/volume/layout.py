@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,8 +45,7 @@ class Block:
         return tuple(a + n for a, n in zip(self.start, self.view.shape, strict=True))
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """What a box of a volume takes from one tensor with a single strided read.
 
     ``out[target].reshape(split)`` of an array of the box's shape has the shape of `region`.
@@ -150,26 +150,52 @@ class BlockLayout(Layout):
             digest.update(repr((block.start, block.view, block.tensor)).encode())
         return digest.hexdigest()
 
+    @cached_property
+    def _plain(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+        """Offset and strides of the blocks with one digit an axis, and which blocks those are."""
+        plain = np.array([all(len(d) == 1 for d in b.view.axes) for b in self.blocks], bool)
+        strides = np.zeros((len(self.blocks), self.ndim), np.int64)
+        for i in np.flatnonzero(plain):
+            strides[i] = [digits[0][1] for digits in self.blocks[i].view.axes]
+        offsets = np.array([block.view.offset for block in self.blocks], np.int64)
+        return offsets, strides, plain
+
+    def _hits(self, box: Box) -> NDArray[np.intp]:
+        starts, stops = self._bounds
+        low, high = np.array(box).T
+        return np.flatnonzero(((starts < high) & (stops > low)).all(axis=1))
+
     def blocks_in(self, box: Box) -> Iterator[Block]:
         """Blocks that a box of level-0 voxels touches, in forward order."""
-        starts, stops = self._bounds
-        low = np.array([a for a, _ in box])
-        high = np.array([b for _, b in box])
-        hit = ((starts < high) & (stops > low)).all(axis=1)
-        for i in np.flatnonzero(hit):
+        for i in self._hits(box):
             yield self.blocks[i]
 
     def pieces(self, box: Box) -> Iterator[Piece]:
         """The strided reads that fill a box; voxels in no piece are air."""
-        for block in self.blocks_in(box):
-            inner = [
-                (max(a, s) - s, min(b, e) - s)
-                for (a, b), s, e in zip(box, block.start, block.stop, strict=True)
-            ]
-            shift = [max(s - a, 0) for (a, _), s in zip(box, block.start, strict=True)]
-            for target, split, region in block.view.pieces(inner):
+        hits = self._hits(box)
+        starts, stops = self._bounds
+        low, high = np.array(box).T
+        offsets, strides, plain = self._plain
+        # The corners of all crossed blocks at once: a plane may cross hundreds.
+        first = np.maximum(starts[hits], low)
+        last = np.minimum(stops[hits], high)
+        inner = first - starts[hits]
+        shapes = (last - first).tolist()
+        targets, ends = (first - low).tolist(), (last - low).tolist()
+        begins = (offsets[hits] + (inner * strides[hits]).sum(axis=1)).tolist()
+        steps = strides[hits].tolist()
+        for k, i in enumerate(hits.tolist()):
+            block = self.blocks[i]
+            if plain[i]:
+                shape = tuple(shapes[k])
+                region = Region(begins[k], shape, tuple(steps[k]))
+                target = tuple(map(slice, targets[k], ends[k]))
+                yield Piece(target, shape, region, block.tensor, block.part)
+                continue
+            bounds = [(a, a + n) for a, n in zip(inner[k].tolist(), shapes[k], strict=True)]
+            for target, split, region in block.view.pieces(bounds):
                 moved = tuple(
-                    slice(t.start + d, t.stop + d) for t, d in zip(target, shift, strict=True)
+                    slice(t.start + d, t.stop + d) for t, d in zip(target, targets[k], strict=True)
                 )
                 yield Piece(moved, split, region, block.tensor, block.part)
 

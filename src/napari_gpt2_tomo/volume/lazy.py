@@ -9,8 +9,8 @@ from .virtual import VirtualVolume
 
 __all__ = ["CHUNK_VOXELS", "chunk_shape", "dask_level"]
 
-CHUNK_VOXELS = 2**27
-"""Voxels a chunk may hold: 512 MB of float32 if somebody computes over a whole level."""
+CHUNK_VOXELS = 2**28
+"""Voxels a chunk may hold: 1 GB of float32 if somebody computes over a whole level."""
 
 
 def chunk_shape(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -59,7 +60,7 @@ def resolve_reduction(signal: str, reduction: str | None) -> tuple[SignalName, R
     return name, reduction  # type: ignore[return-value]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Signal:
     """A function of one weight that may depend on its part.
 
@@ -90,7 +91,7 @@ class Signal:
         """Whether two equal weights of different parts may show different values."""
         return self.name == "sigma" or bool(self.shift.any())
 
-    @property
+    @cached_property
     def is_weight(self) -> bool:
         """Whether the value is the weight itself, up to its sign."""
         return self.name in ("signed", "magnitude") and not self.shift.any()
@@ -102,6 +103,11 @@ class Signal:
         for array in (self.shift, self.centre, self.spread, self.values, self.ranks):
             digest.update(array.tobytes())
         return digest.hexdigest()
+
+    def finish(self, weights: NDArray[np.float32]) -> None:
+        """Turn float32 weights into the signal in place, for a signal that `is_weight`."""
+        if self.name == "magnitude":
+            np.abs(weights, out=weights)
 
     def write(
         self, weights: NDArray[Any], part: int | NDArray[np.integer[Any]], out: NDArray[np.float32]
