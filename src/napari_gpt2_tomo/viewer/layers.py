@@ -10,6 +10,7 @@ import numpy as np
 from ..volume.atlas import Region
 from ..volume.volume import Volume
 from .link import KEY, ScanLink
+from .live import LiveLevel
 from .looks import LOOKS, ROLE_COLOURS, section_thickness
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def layer_data(link: ScanLink) -> list[LayerData]:
     """
     volume = link.volume
     shared: dict[str, Any] = {
-        "multiscale": True,
+        "multiscale": len(link.levels) > 1,
         "scale": scale_of(volume),
         "axis_labels": volume.axes,
         "units": ("dimensionless",) * volume.ndim,
@@ -66,7 +67,7 @@ def layer_data(link: ScanLink) -> list[LayerData]:
         "features": _features(volume.atlas.regions),
         "colormap": _atlas_colours(volume.atlas.regions),
     }
-    return [(link.levels, image, "image"), (link.atlas, atlas, "labels")]
+    return [(_data(link.levels), image, "image"), (_data(link.atlas), atlas, "labels")]
 
 
 def add_scan(
@@ -125,6 +126,11 @@ def scale_of(volume: Volume) -> tuple[float, ...]:
         inner = [len(range(*piece.indices(n))) for piece, n in zip(core, volume.shape, strict=True)]
         scale[0] = section_thickness(inner)
     return tuple(scale)
+
+
+def _data(levels: list[LiveLevel]) -> Any:
+    """Levels as napari wants them: it takes a list of one for a stack."""
+    return levels if len(levels) > 1 else levels[0]
 
 
 def _appearance(signal: str) -> dict[str, Any]:
