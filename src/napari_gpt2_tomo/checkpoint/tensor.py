@@ -50,6 +50,10 @@ class LazyTensor(ABC):
         new array. Raises `CheckpointError` if the file cannot be read any more.
         """
 
+    def read_into(self, region: Region, out: NDArray[np.float32]) -> None:
+        """Write the values of a strided box into a float32 array of its shape, in one step."""
+        np.copyto(out, self.read(region), "unsafe")
+
     @abstractmethod
     def raw(self, region: Region) -> Array:
         """Elements of a strided box as they are stored, for kernels that stream; read-only.

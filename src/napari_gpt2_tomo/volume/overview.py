@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..base import Progress, TomoError
 from ..checkpoint.tensor import Checkpoint
+from .compiled import prepare
 from .layout import Box
 from .quick import quick_levels
 from .reader import LevelReader
@@ -177,6 +178,7 @@ class Overview:
             self._quick = {}
 
     def _build(self, progress: Progress | None) -> Entry:
+        prepare()
         layout = self._reader.layout
         tallied = self._signal.is_weight
         work = make_pass(self._reader, tallied)

@@ -36,7 +36,9 @@ def quick_levels(
         return {}
     else:
         from .cube_pass import sample_bricks
+        from .cube_reader import CubeReader
 
+        assert isinstance(reader, CubeReader)
         values = sample_bricks(reader, coarse, BUDGET, RUN)
     levels = {coarse: values}
     base = layout.factors[coarse]

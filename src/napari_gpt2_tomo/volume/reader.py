@@ -60,9 +60,15 @@ class BlockReader:
     def values(self, box: Box) -> Iterator[tuple[NDArray[np.float32], tuple[int, ...]]]:
         """The parameters in a box of level 0, without the air: boxes of values and their start."""
         for piece in self.layout.pieces(box):
-            weights = self.tensors[piece.tensor].read(piece.region)
+            tensor = self.tensors[piece.tensor]
             values = np.empty([t.stop - t.start for t in piece.target], np.float32)
-            self.signal.write(weights, self._part(piece), values.reshape(piece.split))
+            split = values.reshape(piece.split)
+            if self.signal.is_weight:
+                with np.errstate(over="ignore", invalid="ignore"):
+                    tensor.read_into(piece.region, split)
+                self.signal.finish(values)
+            else:
+                self.signal.write(tensor.read(piece.region), self._part(piece), split)
             yield values, tuple(t.start for t in piece.target)
 
     def _read(self, box: Box) -> NDArray[np.float32]:
@@ -72,7 +78,7 @@ class BlockReader:
             with np.errstate(over="ignore", invalid="ignore"):
                 for piece in self.layout.pieces(box):
                     target = out[piece.target].reshape(piece.split)
-                    np.copyto(target, self.tensors[piece.tensor].read(piece.region), "unsafe")
+                    self.tensors[piece.tensor].read_into(piece.region, target)
                 self.signal.finish(out)
             return out
         for piece in self.layout.pieces(box):

@@ -1,9 +1,8 @@
 """Block-wise reduction of arrays in numpy: the exact, allocation-friendly reference.
 
 Sums are carried as (count, Σ) in float64 and extremes as (largest, smallest),
-so that partial results of neighbouring pieces combine without rounding. The
-streaming pass over a whole checkpoint uses `kernels` instead and gives the
-same values.
+so that partial results of neighbouring pieces combine without rounding. Where
+the compiled kernels are loaded by now they do the work; the values are the same.
 """
 
 from collections.abc import Sequence
@@ -12,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import histogram
+from .compiled import is_ready
 from .signal import Reduction
 
 __all__ = ["Accumulator"]
@@ -46,7 +47,7 @@ class Accumulator:
 
     def add(self, values: NDArray[np.float32], start: Sequence[int]) -> None:
         """Add a box of level-0 values whose first voxel is `start` (from the first block)."""
-        if not values.size:
+        if not values.size or self._pool(values, start):
             return
         rows = values.shape[-2] if values.ndim > 1 else 1
         per_row = max(1, values.size // max(1, rows))
@@ -57,6 +58,42 @@ class Accumulator:
                 self._add(piece, (*start[:-2], start[-2] + row, start[-1]))
         else:
             self._add(values, start)
+
+    def _pool(self, values: NDArray[np.float32], start: Sequence[int]) -> bool:
+        """Add with the compiled kernels, where they are loaded and the blocks are square."""
+        *lead, f, g = self._factors if len(self._factors) > 1 else (0, 0)
+        if f != g or f < 2 or any(n != 1 for n in lead) or not is_ready():
+            return False
+        from . import kernels
+
+        rows, columns = values.shape[-2:]
+        row, column = start[-2], start[-1]
+        at = (
+            slice(row // f, -(-(row + rows) // f)),
+            slice(column // f, -(-(column + columns) // f)),
+        )
+        counts = _overlaps(row, rows, f)[:, None] * _overlaps(column, columns, f)
+        for index in np.ndindex(*values.shape[:-2]):
+            plane = tuple(i + a for i, a in zip(index, start[:-2], strict=True))
+            flat = np.ascontiguousarray(values[index]).reshape(-1)
+            flat.flags.writeable = False
+            hidden = np.zeros(counts.shape, np.int32)
+            matrix = (flat, flat.view(np.int32), columns, rows, columns, row % f, column % f, f)
+            if self._reduction == "extreme":
+                high = np.full(counts.shape, -(2**31), np.int32)
+                low = np.full(counts.shape, 2**31 - 1, np.int32)
+                kernels.pool_extreme(*matrix, high, low, hidden, *_NO_TALLY)
+                held = (counts + hidden) > 0
+                largest, smallest = self.largest[plane][at], self.smallest[plane][at]
+                np.maximum(largest, key_values(high), out=largest, where=held)
+                np.minimum(smallest, key_values(low), out=smallest, where=held)
+            else:
+                kind = kernels.SQUARES if self._reduction == "rms" else kernels.VALUES
+                total = np.zeros(counts.shape)
+                kernels.pool_sums(*matrix, kind, total, hidden, *_NO_TALLY)
+                self.total[plane][at] += total
+            self.count[plane][at] += counts + hidden
+        return True
 
     def _add(self, values: NDArray[np.float32], start: Sequence[int]) -> None:
         edges = []
@@ -102,6 +139,20 @@ class Accumulator:
         if self._reduction == "rms":
             np.sqrt(mean, out=mean)
         return mean.astype(np.float32)
+
+
+_NO_TALLY = (np.zeros(6), np.zeros(histogram.BINS, np.uint32), 0)
+
+
+def _overlaps(start: int, length: int, factor: int) -> NDArray[np.int64]:
+    """How much of an interval lies in each block that it touches."""
+    low, high = start // factor, -(-(start + length) // factor)
+    return np.diff(np.clip(np.arange(low, high + 1) * factor, start, start + length))
+
+
+def key_values(keys: NDArray[np.int32]) -> NDArray[np.float32]:
+    """The float32 of sort keys, see `kernels.FINITE_HIGH`."""
+    return np.where(keys < 0, keys ^ np.int32(0x7FFFFFFF), keys).view(np.float32)
 
 
 def _reduceat(

@@ -112,8 +112,9 @@ class Statistics:
                 limits = (limits - mean) / sigma if sigma else np.zeros(2)
             if limits[0] < 0 < limits[1]:
                 limits = np.array([-1.0, 1.0]) * np.abs(limits).max()
-        if limits[0] == limits[1]:
-            return float(limits[0] - 1), float(limits[1] + 1)
+        smallest, largest = self.range(signal)
+        if smallest == largest or limits[0] == limits[1]:
+            return largest - 1, largest + 1
         return float(limits[0]), float(limits[1])
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:

@@ -16,6 +16,8 @@ from ..base import Progress, cache_folder
 from ..checkpoint.region import Region
 from ..checkpoint.tensor import Checkpoint
 from . import histogram
+from .compiled import prepare
+from .reduce import key_values
 from .run import Step, run_all
 from .statistics import Statistics, StatisticsBuilder
 
@@ -69,21 +71,13 @@ def merge_tallies(anatomy: Anatomy, tallies: Sequence[Mapping[int, Contribution]
     for i, tally in enumerate(tallies):
         for part, (moments, bins, found) in tally.items():
             n, nonfinite, total, low, high, square = moments
-            edges = (key_value(low), key_value(high)) if n else (np.inf, -np.inf)
-            builder.add(part, int(n), int(nonfinite), total, square, *edges)
+            edges = key_values(np.array([low, high]).astype(np.int32)) if n else (np.inf, -np.inf)
+            builder.add(part, int(n), int(nonfinite), total, square, *map(float, edges))
             held = counts.setdefault(part, np.zeros(histogram.BINS))
             held[bins] += found
             if last[part] == i:
                 builder.finish_part(part, counts.pop(part))
     return builder.finish(estimate=False)
-
-
-def key_value(key: float) -> float:
-    """The float32 of a sort key, see `kernels.FINITE_HIGH`."""
-    bits = int(key)
-    if bits < 0:
-        bits ^= 0x7FFFFFFF
-    return float(np.int32(bits).view(np.float32))
 
 
 def exact_statistics(
@@ -96,6 +90,7 @@ def exact_statistics(
     Cancelled
         `progress` asked to stop.
     """
+    prepare()
     from . import kernels
     from .matrices import Source
     from .planes import Tally

@@ -285,5 +285,7 @@ def make_pass(reader: LevelReader, tallied: bool) -> Pass:
         assert isinstance(reader.layout, BlockLayout)
         return PlainPass(reader)
     from .cube_pass import CubePass
+    from .cube_reader import CubeReader
 
+    assert isinstance(reader, CubeReader)
     return CubePass(reader)
