@@ -147,7 +147,8 @@ _NO_TALLY = (np.zeros(6), np.zeros(histogram.BINS, np.uint32), 0)
 def _overlaps(start: int, length: int, factor: int) -> NDArray[np.int64]:
     """How much of an interval lies in each block that it touches."""
     low, high = start // factor, -(-(start + length) // factor)
-    return np.diff(np.clip(np.arange(low, high + 1) * factor, start, start + length))
+    edges = np.clip(np.arange(low, high + 1) * factor, start, start + length)
+    return edges[1:] - edges[:-1]
 
 
 def key_values(keys: NDArray[np.int32]) -> NDArray[np.float32]:
