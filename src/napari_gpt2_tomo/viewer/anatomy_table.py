@@ -1,8 +1,9 @@
 """The anatomy of a scan as a table beside the picture."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
+from weakref import ref
 
 import napari
 from qtpy.QtCore import Qt
@@ -43,8 +44,10 @@ class AnatomyTable(QWidget):  # type: ignore[misc]
         self._events = (viewer.layers.selection.events, viewer.layers.events)
         for events in self._events:
             events.connect(self._follow)
-        # The viewer outlives its docks; a dead dock must hear nothing more.
-        self.destroyed.connect(_disconnect(self._events, self._follow))
+        # The viewer outlives its docks. A table that Python frees is forgotten by itself;
+        # one that Qt deletes while somebody keeps it must be told.
+        weak = ref(self)
+        self.destroyed.connect(lambda: _stop(weak()))
         self._follow()
 
     def _follow(self, event: Any = None) -> None:
@@ -81,12 +84,10 @@ class AnatomyTable(QWidget):  # type: ignore[misc]
             show(error)
 
 
-def _disconnect(events: Sequence[Any], callback: Any) -> Any:
-    def disconnect(_: object = None) -> None:
-        for emitter in events:
-            emitter.disconnect(callback)
-
-    return disconnect
+def _stop(table: "AnatomyTable | None") -> None:
+    if table is not None:
+        for events in table._events:
+            events.disconnect(table._follow)
 
 
 def _row(part: Part) -> Any:

@@ -61,7 +61,8 @@ def scan_sigma(viewer: napari.Viewer) -> None:
 
 def toggle_margins(viewer: napari.Viewer) -> None:
     """Show the margins of a body in 3-D (norms and biases), or hide them."""
-    session, link = session_of(viewer), _needed(viewer)
+    link = _needed(viewer)
+    session = session_of(viewer)
     if session is None or link is None:
         return
     if link.volume.core is None:

@@ -76,10 +76,13 @@ class Detail:
         self._viewer = ref(viewer)
         self._layer = ref(layer)
         self._link = link
+        self._is_image = hasattr(layer, "contrast_limits")
         self._budget = budget
         self._job: Job | None = None
         self._wanted: int | None = None
         self._locking = False
+        self._locked = False
+        self._stale = False
         self._by_hand = False
         self._clipped = False
         self.best = False
@@ -112,12 +115,12 @@ class Detail:
         viewer, layer = self._viewer(), self._layer()
         if viewer is None or layer is None:
             return
-        if viewer.dims.ndisplay != 3 or layer.ndim < 3:
+        displayed = self._displayed(viewer, layer)
+        if len(displayed) != 3:
             self._leave(layer)
             return
-        displayed = self._displayed(viewer, layer)
         self._clip(layer, displayed)
-        if self._by_hand or not layer.visible:
+        if self._by_hand or not layer.visible or not layer.multiscale:
             return
         overview = self._link.volume.overview
         if overview.state == "empty":
@@ -134,14 +137,14 @@ class Detail:
 
     def reload(self) -> None:
         """Draw the volume's present voxels; it was refined."""
-        layer, viewer = self._layer(), self._viewer()
-        if layer is None or viewer is None:
+        layer = self._layer()
+        if layer is None:
             return
-        held = [level for level in self._levels() if level.is_held_by(self)]
-        if viewer.dims.ndisplay == 3 and held:
-            self._read(layer, held[0])
-            return
-        compat.renew(layer)
+        if any(level.is_held_by(self) for level in self._levels()):
+            # The picture stays as it is until the new voxels have been read.
+            self._stale = True
+        else:
+            compat.renew(layer)
         self.update()
 
     def _changed(self, event: Any = None) -> None:
@@ -151,17 +154,17 @@ class Detail:
         if self._locking:
             return
         layer = self._layer()
+        self._locked = False
         self._by_hand = layer is not None and layer.locked_data_level is not None
         if self._by_hand:
             self._cancel()
+            for level in self._levels():
+                level.release(self)
         else:
             self.update()
 
     def _levels(self) -> list[LiveLevel]:
-        layer = self._layer()
-        if layer is None:
-            return [*self._link.levels, *self._link.atlas]
-        return [level for level in layer.data if isinstance(level, LiveLevel)]
+        return self._link.levels if self._is_image else self._link.atlas
 
     def _displayed(self, viewer: Any, layer: Any) -> list[int]:
         shift = viewer.dims.ndim - layer.ndim
@@ -170,8 +173,8 @@ class Detail:
     def _leave(self, layer: Any) -> None:
         self._cancel()
         self._wanted = None
-        self._by_hand = False
-        if layer.locked_data_level is not None:
+        self._by_hand = self._stale = False
+        if self._locked:
             self._lock(layer, None)
         if self._clipped:
             layer.experimental_clipping_planes.clear()
@@ -181,9 +184,10 @@ class Detail:
 
     def _bring(self, layer: Any, index: int) -> None:
         level = self._levels()[index]
-        if layer.locked_data_level == index and level.is_held_by(self):
+        drawn = layer.locked_data_level == index and level.is_held_by(self)
+        if drawn and not self._stale:
             return
-        if level.held is not None:
+        if level.held is not None and not self._stale:
             self._draw(layer, level, None)
         elif level.nbytes <= SMALL_BYTES:
             self._draw(layer, level, level.read())
@@ -205,6 +209,7 @@ class Detail:
         self._job = Job(work, arrived)
 
     def _draw(self, layer: Any, level: LiveLevel, values: Any) -> None:
+        self._stale = False
         level.hold(values, self)
         if layer.locked_data_level == level.index:
             compat.renew(layer)
@@ -216,6 +221,7 @@ class Detail:
 
     def _lock(self, layer: Any, index: int | None) -> None:
         self._locking = True
+        self._locked = index is not None
         try:
             layer.locked_data_level = index
         finally:

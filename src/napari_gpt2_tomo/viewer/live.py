@@ -85,12 +85,14 @@ class LazyView:
                 index.append(item)
                 continue
             start, count, step = item
+            if not count:
+                index.append(slice(0, 0))
+                flips.append(slice(None))
+                continue
             if step < 0:
-                start, flip = start + (count - 1) * step, slice(None, None, -1)
-            else:
-                flip = slice(None)
-            index.append(slice(start, start + max(count - 1, -1) * abs(step) + 1, abs(step)))
-            flips.append(flip)
+                start += (count - 1) * step
+            index.append(slice(start, start + (count - 1) * abs(step) + 1, abs(step)))
+            flips.append(slice(None, None, -1 if step < 0 else 1))
         values = np.asarray(self._source()[tuple(index)])[tuple(flips)]
         return np.array(values, dtype=dtype or self.dtype, copy=copy)
 

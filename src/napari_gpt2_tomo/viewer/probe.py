@@ -107,9 +107,7 @@ def read_3d(
     start = np.asarray(layer.world_to_data(position), float)
     toward = np.asarray(layer.world_to_data(np.add(position, direction)), float) - start
     axes = list(displayed)
-    fixed = {
-        axis: int(np.floor(start[axis] + 0.5)) for axis in range(len(start)) if axis not in axes
-    }
+    fixed = {axis: int(np.rint(start[axis])) for axis in range(len(start)) if axis not in axes}
     shape = link.volume.shape
     if any(not 0 <= at < shape[axis] for axis, at in fixed.items()):
         return None
@@ -268,8 +266,8 @@ class Probe:
 
 
 def _voxel(layer: Any, position: Sequence[float]) -> tuple[int, ...]:
-    data = np.asarray(layer.world_to_data(position), float)
-    return tuple(int(v) for v in np.floor(data + 0.5))
+    """The voxel at a world position, rounded as napari rounds the sliders: half to even."""
+    return tuple(int(v) for v in np.rint(np.asarray(layer.world_to_data(position), float)))
 
 
 def _block(

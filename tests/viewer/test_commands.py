@@ -1,0 +1,180 @@
+"""The menus, the anatomy dock and the samples."""
+
+import gc
+
+import pytest
+from napari.utils.notifications import notification_manager
+
+from napari_gpt2_tomo.base import TomoError
+from napari_gpt2_tomo.viewer import commands, samples
+from napari_gpt2_tomo.viewer.link import link_of
+from napari_gpt2_tomo.viewer.view import view
+
+from .small_model import LAYERS, PLANTED
+
+PLUGIN = "napari-gpt2-tomo"
+
+
+@pytest.fixture
+def shown(viewer, model, settle):
+    view(model, viewer)
+    settle()
+    return viewer
+
+
+def messages() -> list[str]:
+    return [record.message for record in notification_manager.records]
+
+
+def test_a_scan_is_scanned_again_in_another_way(shown, settle):
+    commands.scan_as_cube(shown)
+    commands.scan_signed(shown)
+    settle()
+    found = {
+        (link.volume.layout.name, link.volume.signal)
+        for link in map(link_of, shown.layers)
+        if link is not None
+    }
+    assert found == {("body", "magnitude"), ("cube", "magnitude"), ("cube", "signed")}
+    assert len({id(link_of(layer).scan) for layer in shown.layers}) == 1
+
+
+def test_what_is_shown_already_is_not_added_again(shown):
+    notification_manager.records.clear()
+    commands.scan_as_body(shown)
+    commands.scan_magnitude(shown)
+    assert len(shown.layers) == 2
+    assert len(messages()) == 2
+
+
+MENU = (
+    commands.scan_as_body,
+    commands.scan_as_cube,
+    commands.scan_magnitude,
+    commands.scan_signed,
+    commands.scan_sigma,
+    commands.toggle_margins,
+    commands.best_detail,
+)
+
+
+def test_without_a_scan_every_command_says_what_to_do(viewer):
+    for command in MENU:
+        notification_manager.records.clear()
+        command(viewer)
+        assert messages() == [commands.NO_SCAN]
+
+
+def test_the_commands_are_in_the_layers_menu(shown, settle):
+    from napari._app_model import get_app_model
+
+    app = get_app_model()
+    before = len(shown.layers)
+    app.commands.execute_command("napari-gpt2-tomo.as_cube").result()
+    settle()
+    assert len(shown.layers) == before + 2
+    items = [item.command.id for item in app.menus.get_menu("napari-gpt2-tomo")]
+    assert "napari-gpt2-tomo.margins" in items
+
+
+def test_going_to_a_part_moves_the_sliders(shown, settle):
+    link = link_of(shown.layers[0])
+    commands.go_to(shown, link, "L2.down")
+    settle()
+    name = "h.2.mlp.c_proj.weight"
+    assert shown.dims.current_step[0] == link.volume.voxel(name, (0, 0))[0]
+    with pytest.raises(TomoError, match="no part"):
+        commands.go_to(shown, link, "L99.q")
+
+
+def test_the_anatomy_dock_lists_parts_and_goes_to_them(shown, settle):
+    _, table = shown.window.add_plugin_dock_widget(PLUGIN, "Model anatomy")
+    tree = table._tree
+    tops = [tree.topLevelItem(i).text(0) for i in range(tree.topLevelItemCount())]
+    assert [f"layer {i}" for i in range(LAYERS)] == [top for top in tops if top.startswith("layer")]
+    layer = tree.topLevelItem(tops.index("layer 1"))
+    rows = {layer.child(i).text(0): layer.child(i) for i in range(layer.childCount())}
+    table._go(rows["L1.k"], 0)
+    settle()
+    link = link_of(shown.layers[0])
+    assert shown.dims.current_step[0] == link.volume.voxel(*PLANTED)[0]
+    assert "small" in table._head.text()
+    shown.layers.clear()
+    settle()
+    assert table._head.text() == commands.NO_SCAN
+    assert tree.topLevelItemCount() == 0
+
+
+def test_a_closed_anatomy_dock_hears_nothing_more(shown, settle, qtbot):
+    def listeners() -> int:
+        return sum(owner() is not None for owner, _ in shown.layers.events.callbacks)
+
+    before = listeners()
+    for kept in (False, True):
+        dock, table = shown.window.add_plugin_dock_widget(PLUGIN, "Model anatomy")
+        assert listeners() == before + 1
+        shown.window.remove_dock_widget(dock)
+        if kept:
+            table.deleteLater()
+        else:
+            del table
+        del dock
+        qtbot.wait(50)
+        gc.collect()
+        assert listeners() == before
+    shown.layers.clear()
+    settle()
+
+
+def test_the_phantom_is_a_sample(viewer, settle, monkeypatch, cache):
+    from napari_gpt2_tomo.checkpoint import phantom
+
+    make = phantom.phantom_checkpoint
+    monkeypatch.setattr(
+        phantom, "phantom_checkpoint", lambda progress: make("tiny", None, progress)
+    )
+    image, _ = viewer.open_sample(PLUGIN, "phantom")
+    settle()
+    assert image.name == "Phantom GPT-2"
+
+
+def test_gpt2_comes_from_the_hubs_cache(viewer, settle, monkeypatch, model):
+    import huggingface_hub
+
+    path = str(model / "model.safetensors")
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_: path)
+    image, _ = viewer.open_sample(PLUGIN, "gpt2")
+    settle()
+    assert image.name == "GPT-2 small"
+
+
+def test_without_a_connection_gpt2_says_what_to_do(viewer, monkeypatch):
+    import huggingface_hub
+
+    def fail(*_, **__):
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_: None)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fail)
+    with pytest.raises(TomoError, match=r"cannot be downloaded.*hf download.*[Pp]hantom"):
+        samples.gpt2()
+
+
+def test_a_download_shows_its_progress(viewer, monkeypatch, model):
+    import huggingface_hub
+    from napari.utils.progress import progress
+
+    def download(repository, name, tqdm_class=None):
+        bar = tqdm_class(total=100, desc=name)
+        bar.update(60)
+        bar.update(40)
+        return str(model / name)
+
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_: None)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    seen = []
+    progress._all_instances.events.changed.connect(lambda event: seen.extend(event.added or ()))
+    (_levels, image, _), _ = samples.gpt2()
+    assert image["name"] == "GPT-2 small"
+    assert any("GPT-2" in bar.desc for bar in seen)
+    image["metadata"][PLUGIN].scan.close()
