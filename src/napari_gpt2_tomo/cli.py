@@ -283,7 +283,8 @@ class TerminalProgress:
             from rich.console import Console
             from rich.progress import Progress as Bar
 
-            self._bar = Bar(console=Console(stderr=True), transient=True)
+            console = Console(stderr=True)
+            self._bar = Bar(console=console, transient=True, disable=not console.is_terminal)
             self._bar.start()
         self._task = self._bar.add_task(description, total=total)
 
