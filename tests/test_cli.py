@@ -182,6 +182,18 @@ def test_ctrl_c_cancels_between_two_steps_of_long_work():
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_view_opens_a_window_with_what_was_asked_for(run, tiny_phantom, monkeypatch):
+    import napari_gpt2_tomo.viewer.view as viewer
+
+    seen = {}
+    monkeypatch.setattr(
+        viewer, "view_until_closed", lambda scan, **options: seen.update(options, name=scan.name)
+    )
+    run("view", tiny_phantom, "--layout", "circuits", "--signal", "signed")
+    assert (seen["name"], seen["layout"]) == ("phantom-gpt2-tiny", "circuits")
+    assert (seen["signal"], seen["role"]) == ("signed", "qk")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
 def test_ctrl_c_ends_the_command_without_a_traceback(tmp_path):
     code = (

@@ -129,12 +129,9 @@ def view(
             typer.echo(str(picture))
             return
 
-        import napari
+        from .viewer.view import view_until_closed
 
-        from .viewer.view import view as show
-
-        show(scan, **options)
-        napari.run()
+        view_until_closed(scan, **options)
 
 
 @app.command()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..facade import Scan
 
-__all__ = ["view"]
+__all__ = ["view", "view_until_closed"]
 
 
 def view(
@@ -53,3 +53,14 @@ def view(
             opened.close()
         raise
     return viewer
+
+
+def view_until_closed(scan: "Scan", **options: Any) -> None:
+    """Show a scan in a window of its own and return when the user has closed it.
+
+    `options` are those of `view`.
+    """
+    import napari
+
+    view(scan, **options)
+    napari.run()
