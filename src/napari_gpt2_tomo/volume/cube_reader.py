@@ -137,11 +137,10 @@ class CubeReader:
 
     def _gather(self, run: Run, at: NDArray[np.integer], group: int) -> NDArray[np.float32]:
         """The signal of groups `at` of a run: ``group·len(at)`` values, flat."""
-        tensor = self.tensors[run.tensor]
-        raw = tensor.raw(Region(run.start, (run.stop - run.start,), (1,)))
+        raw = self._raw(run)
         # What is stored is gathered first, so that only the voxels of the box are decoded.
         picked = raw.take(at) if group == 1 else raw.reshape(-1, group).take(at, axis=0).ravel()
-        weights = decode(picked, tensor.stored)
+        weights = decode(picked, self.tensors[run.tensor].stored)
         lookup = self.layout.part_lookup(run.tensor)
         part = self._only_part(lookup, run)
         if part is not None:
@@ -151,22 +150,45 @@ class CubeReader:
             flat = (flat[:, None] + np.arange(group)).ravel()
         return self._by_parts(weights, lookup.at(flat))
 
-    def values(self, start: int, stop: int) -> NDArray[np.float32]:
-        """The signal of an interval of the stream, for passes over all of it; new, flat."""
-        stop = min(stop, self.layout.n_parameters)
-        out = np.empty(max(0, stop - start), np.float32)
+    def weights(
+        self, start: int, stop: int, room: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """The stored weights of an interval of the stream, for passes over all of it.
+
+        Flat; the mapped file itself where it is float32 and of one tensor, else
+        the beginning of `room`, or a new array.
+        """
+        from .cube_kernels import decode_run
+
+        runs = list(self.layout.runs(start, stop))
+        raws = [self._raw(run) for run in runs]
+        if len(raws) == 1 and raws[0].dtype == np.float32 and raws[0].flags.aligned:
+            return raws[0]
+        out = _room(sum(raw.size for raw in raws), room)
+        for run, raw in zip(runs, raws, strict=True):
+            stored = self.tensors[run.tensor].stored
+            decode_run(raw, stored, out[run.stream - start :][: raw.size])
+        return out
+
+    def values(
+        self, start: int, stop: int, room: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """The signal of an interval of the stream: the beginning of `room`, or a new array."""
+        weights = self.weights(start, stop, room)
+        out = weights if weights.flags.writeable else _room(weights.size, room)
         for run in self.layout.runs(start, stop):
-            weights = self.tensors[run.tensor].read(
-                Region(run.start, (run.stop - run.start,), (1,))
-            )
-            target = out[run.stream - start :][: len(weights)]
+            at = slice(run.stream - start, run.stream - start + run.stop - run.start)
             lookup = self.layout.part_lookup(run.tensor)
             part = self._only_part(lookup, run)
             if part is not None:
-                self.signal.write(weights, part, target)
+                self.signal.write(weights[at], part, out[at])
             else:
-                target[:] = self._by_parts(weights, lookup.at(np.arange(run.start, run.stop)))
+                parts = lookup.at(np.arange(run.start, run.stop))
+                out[at] = self._by_parts(weights[at], parts)
         return out
+
+    def _raw(self, run: Run) -> NDArray[Any]:
+        return self.tensors[run.tensor].raw(Region(run.start, (run.stop - run.start,), (1,)))
 
     def _only_part(self, lookup: PartLookup, run: Run) -> int | None:
         """The part to show a run as, None if the signal differs between parts of the run."""
@@ -225,3 +247,7 @@ class CubeReader:
         shape = self.layout.level_shape(level)
         if len(box) != 3 or any(not 0 <= a <= b <= n for (a, b), n in zip(box, shape, strict=True)):
             raise IndexError(f"box {box} reaches out of level {level} of shape {shape}")
+
+
+def _room(size: int, room: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    return np.empty(size, np.float32) if room is None else room[:size]

@@ -9,12 +9,12 @@ from .layout import Block
 from .reader import BlockReader, LevelReader
 from .reduce import Accumulator
 
-__all__ = ["BUDGET", "RUN", "quick_levels"]
+__all__ = ["BUDGET", "RUN", "SHARE", "quick_levels"]
 
 BUDGET = 2**26
 """Bytes that a quick look reads at most (64 MB)."""
 
-_SHARE = 8
+SHARE = 8
 """A quick look reads at most one byte in this many: it must be much quicker than all of it."""
 
 RUN = 2**16
@@ -57,7 +57,7 @@ def _sample_blocks(
     factors = layout.factors[coarse]
     out = np.zeros(layout.level_shape(coarse), np.float32)
     whole = sum(_stored_bytes(reader, block) for block in layout.blocks)
-    budget = min(BUDGET, whole // _SHARE)
+    budget = min(BUDGET, whole // SHARE)
     if progress is not None:
         progress.start(len(layout.blocks), "Quick look")
     for block in layout.blocks:
