@@ -61,7 +61,13 @@ class BlockReader:
         """The parameters in a box of level 0, without the air: boxes of values and their start."""
         for piece in self.layout.pieces(box):
             tensor = self.tensors[piece.tensor]
-            values = np.empty([t.stop - t.start for t in piece.target], np.float32)
+            shape = [t.stop - t.start for t in piece.target]
+            if len(shape) > 1 and piece.region.strides[-1] > piece.region.strides[-2] > 0:
+                # Held as it lies in the file: turning millions of values costs more than all else.
+                turned = np.empty([*shape[:-2], shape[-1], shape[-2]], np.float32)
+                values = turned.swapaxes(-1, -2)
+            else:
+                values = np.empty(shape, np.float32)
             split = values.reshape(piece.split)
             if self.signal.is_weight:
                 with np.errstate(over="ignore", invalid="ignore"):
@@ -104,6 +110,8 @@ class BlockReader:
         A coarse voxel has the label of the first parameter in it, in C order.
         """
         factors = self.layout.factors[level]
+        if isinstance(self.layout, TensorLayout):
+            return self.layout.labels(box, factors)
         shape = [b - a for a, b in box]
         out = np.zeros(shape, np.int32)
         # Distance, in C order inside the coarse voxel, of the first parameter found so far.

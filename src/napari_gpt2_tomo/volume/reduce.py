@@ -66,16 +66,17 @@ class Accumulator:
             return False
         from . import kernels
 
-        rows, columns = values.shape[-2:]
-        row, column = start[-2], start[-1]
-        at = (
-            slice(row // f, -(-(row + rows) // f)),
-            slice(column // f, -(-(column + columns) // f)),
-        )
+        flipped = values.strides[-2] < values.strides[-1] and values.shape[-2] > 1
+        turned = values.swapaxes(-1, -2) if flipped else values
+        row, column = start[-2:][::-1] if flipped else start[-2:]
+        rows, columns = turned.shape[-2:]
+        place = tuple(
+            slice(a // f, -(-(a + n) // f)) for a, n in zip(start, values.shape, strict=True)
+        )[-2:]
         counts = _overlaps(row, rows, f)[:, None] * _overlaps(column, columns, f)
         for index in np.ndindex(*values.shape[:-2]):
             plane = tuple(i + a for i, a in zip(index, start[:-2], strict=True))
-            flat = np.ascontiguousarray(values[index]).reshape(-1)
+            flat = np.ascontiguousarray(turned[index]).reshape(-1)
             flat.flags.writeable = False
             hidden = np.zeros(counts.shape, np.int32)
             matrix = (flat, flat.view(np.int32), columns, rows, columns, row % f, column % f, f)
@@ -83,16 +84,18 @@ class Accumulator:
                 high = np.full(counts.shape, -(2**31), np.int32)
                 low = np.full(counts.shape, 2**31 - 1, np.int32)
                 kernels.pool_extreme(*matrix, high, low, hidden, *_NO_TALLY)
-                held = (counts + hidden) > 0
-                largest, smallest = self.largest[plane][at], self.smallest[plane][at]
-                np.maximum(largest, key_values(high), out=largest, where=held)
-                np.minimum(smallest, key_values(low), out=smallest, where=held)
+                held = _turned(counts + hidden > 0, flipped)
+                largest, smallest = self.largest[plane][place], self.smallest[plane][place]
+                high_values = _turned(key_values(high), flipped)
+                low_values = _turned(key_values(low), flipped)
+                np.maximum(largest, high_values, out=largest, where=held)
+                np.minimum(smallest, low_values, out=smallest, where=held)
             else:
                 kind = kernels.SQUARES if self._reduction == "rms" else kernels.VALUES
                 total = np.zeros(counts.shape)
                 kernels.pool_sums(*matrix, kind, total, hidden, *_NO_TALLY)
-                self.total[plane][at] += total
-            self.count[plane][at] += counts + hidden
+                self.total[plane][place] += _turned(total, flipped)
+            self.count[plane][place] += _turned(counts + hidden, flipped)
         return True
 
     def _add(self, values: NDArray[np.float32], start: Sequence[int]) -> None:
@@ -149,6 +152,10 @@ def _overlaps(start: int, length: int, factor: int) -> NDArray[np.int64]:
     low, high = start // factor, -(-(start + length) // factor)
     edges = np.clip(np.arange(low, high + 1) * factor, start, start + length)
     return edges[1:] - edges[:-1]
+
+
+def _turned(plane: NDArray[Any], flipped: bool) -> NDArray[Any]:
+    return plane.T if flipped else plane
 
 
 def key_values(keys: NDArray[np.int32]) -> NDArray[np.float32]:
