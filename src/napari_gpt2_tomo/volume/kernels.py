@@ -467,8 +467,7 @@ def pool_whole_blocks(
                 _emit_root_row(pooled, inverse[group, :blocks], out[group, :blocks])
             else:
                 _emit_mean_row(pooled, inverse[group, :blocks], out[group, :blocks])
-            if next_total.size:
-                _pool_row(pooled, next_phase, 2, next_total[(next_row + group) // 2])
+            _pool_row(pooled, next_phase, 2, next_total[(next_row + group) // 2])
     if every > 0:
         _add_tally(tally, rows * columns - lost, lost, total_v, lowest, highest, square)
     return lost

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..anatomy.view import Digits
-from ..checkpoint.dtypes import LUT
+from ..checkpoint.dtypes import LUT, decode
 from ..checkpoint.region import Region
 from ..checkpoint.tensor import LazyTensor
 from .signal import Signal
@@ -124,10 +124,10 @@ class Source:
         last hold a multiple of `group` rows.
         """
         rows, columns = region.shape
-        stride, step = region.strides
         raw = tensor.raw(region)
-        if self._signal is None and raw.dtype == np.float32 and _ready(raw, step, columns):
-            yield 0, Matrix(_flat(raw), stride, rows, columns)
+        if self._signal is None and raw.dtype == np.float32 and _ready(raw):
+            # Not the stride in the file: elements from afar lie closer together in memory.
+            yield 0, Matrix(_flat(raw), raw.strides[0] // raw.itemsize, rows, columns)
             return
         per_piece = max(1, PIECE // max(1, columns * group)) * group
         for first in range(0, rows, per_piece):
@@ -137,7 +137,8 @@ class Source:
                 _decode(tensor, piece, out)
             else:
                 count, _ = piece.shape
-                inner = Region(region.offset + first * stride, (count, columns), region.strides)
+                at = region.offset + first * region.strides[0]
+                inner = Region(at, (count, columns), region.strides)
                 self._signal.write(tensor.read(inner), part, out)
             values = out.reshape(-1)
             values.flags.writeable = False
@@ -150,8 +151,10 @@ class Source:
         return self._scratch[:size].reshape(shape)
 
 
-def _ready(raw: NDArray[Any], step: int, columns: int) -> bool:
-    return raw.flags.aligned and (step == 1 or columns == 1)
+def _ready(raw: NDArray[Any]) -> bool:
+    """Whether rows can be handed to a kernel as they lie in memory."""
+    along = raw.strides[1] == raw.itemsize or raw.shape[1] == 1
+    return raw.flags.aligned and along and raw.strides[0] >= 0
 
 
 def _flat(matrix: NDArray[Any]) -> NDArray[Any]:
@@ -175,10 +178,5 @@ def _decode(tensor: LazyTensor, raw: NDArray[Any], out: NDArray[np.float32]) -> 
                 codes = codes.view(np.uint16)
             kernels.look_up(codes, stride, LUT[tensor.stored], out)
             return
-    if tensor.stored == "BF16" or tensor.stored in LUT:
-        from ..checkpoint.dtypes import decode
-
-        np.copyto(out, decode(raw, tensor.stored))
-        return
     with np.errstate(over="ignore", invalid="ignore"):
-        np.copyto(out, raw, casting="unsafe")
+        np.copyto(out, decode(raw, tensor.stored), casting="unsafe")

@@ -132,7 +132,7 @@ class Stack:
             self._total = [np.empty(s) for s in shapes]
         self._transposed = [np.zeros(s, np.float32) for s in shapes]
         # What is not finite is taken off the counts; there is hardly ever any.
-        self._hidden = [np.zeros(s, np.int32) for s in (*shapes, (1, 1))]
+        self._hidden = [np.zeros(s, np.int32) for s in shapes]
         self._lost = 0
         self._edge = (0, 0)
 
@@ -141,7 +141,8 @@ class Stack:
         self._at = arrangement
         self._out = out
         self._voxels = self._transposed if arrangement.flipped else list(out)
-        self._edge = (0, 0) if self._extreme else arrangement.edge
+        # Sums of whole blocks go to the next level alone; without one they are needed here.
+        self._edge = (0, 0) if self._extreme or len(self._factors) == 1 else arrangement.edge
         if self._extreme:
             self._high[0].fill(_LOWEST)
             self._low[0].fill(_HIGHEST)
@@ -149,8 +150,8 @@ class Stack:
             rows, columns = self._edge
             self._total[0][rows:] = 0
             self._total[0][:rows, columns:] = 0
-            if len(self._total) > 1:
-                self._total[1].fill(0)
+            for total in self._total[1:2]:
+                total.fill(0)
         if self._lost:
             for hidden in self._hidden:
                 hidden.fill(0)
@@ -198,7 +199,6 @@ class Stack:
         row, column = block
         here = (slice(row, None), slice(column, None))
         after = (slice(row // 2, None), slice(column // 2, None))
-        following = self._total[1][after] if len(self._total) > 1 else _NOTHING
         self._lost += kernels.pool_whole_blocks(
             *matrix,
             self._factors[0],
@@ -207,8 +207,8 @@ class Stack:
             self._voxels[0][here],
             row % 2,
             column % 2,
-            following,
-            self._hidden[1][after] if following.size else np.zeros(self._voxels[0].shape, np.int32),
+            self._total[1][after],
+            self._hidden[1][after],
             *collected,
         )
 
@@ -262,7 +262,7 @@ class Stack:
 
     def coarsest(self) -> tuple[NDArray[Any], NDArray[np.int32]]:
         """Copies of the coarsest level's partial reduction (Σ, or keys) and finite counts."""
-        count = self._at.counts[-1] + self._hidden[len(self._factors) - 1]
+        count = self._at.counts[-1] + self._hidden[-1]
         if self._extreme:
             held: NDArray[Any] = np.stack([self._high[-1], self._low[-1]])
         else:
@@ -271,4 +271,3 @@ class Stack:
 
 
 _NO_TALLY = (np.zeros(6), np.zeros(histogram.BINS, np.uint32), 0)
-_NOTHING = np.zeros((0, 0))

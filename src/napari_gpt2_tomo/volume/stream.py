@@ -127,7 +127,7 @@ class BodyPass(_Grid):
         tallies: Tallies = {}
         source = Source(self._reader.signal)
         stacks = self._stacks()
-        flat = len(self._in_plane)
+        flat = sum(factors[0] == 1 for factors in self._factors)
         (start, stop), *_ = tile.box
         coarsest: list[tuple[NDArray[Any], NDArray[np.int32]]] = []
         for section in range(start, stop):
