@@ -3,11 +3,14 @@
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..anatomy.anatomy import Anatomy
 from ..anatomy.view import Digits, View, cut
 from ..base import LayoutError
 from ..checkpoint.region import c_strides
-from .layout import Block, BlockLayout, Place
+from .layout import Block, BlockLayout, Box, Place
 from .levels import halvings
 from .part_lookup import PartLookup
 
@@ -35,6 +38,21 @@ class TensorLayout(BlockLayout):
         shape = self._tensor_shapes[self.tensor]
         flat = sum(i * s for i, s in zip(place.index, c_strides(shape), strict=True))
         return Place(place.tensor, place.index, self.lookup.of(flat))
+
+    def labels(self, box: Box, factors: Sequence[int]) -> NDArray[np.int32]:
+        """Part number + 1 of the first parameter of each voxel of a level, 0 in air."""
+        shape = self._tensor_shapes[self.tensor]
+        own = (1,) * (self.ndim - len(shape)) + shape
+        out = np.zeros([b - a for a, b in box], np.int32)
+        flat: NDArray[np.int64] = np.zeros((1,) * self.ndim, np.int64)
+        for axis, ((a, b), n, f, step) in enumerate(
+            zip(box, own, factors, c_strides(own), strict=True)
+        ):
+            # A voxel's first element is its corner, or it lies in the padding as a whole.
+            inside = np.arange(a, min(b, -(-n // f))) * f * step
+            flat = flat + inside.reshape([-1 if i == axis else 1 for i in range(self.ndim)])
+        out[tuple(slice(0, n) for n in flat.shape)] = self.lookup.at(flat) + 1
+        return out
 
 
 def tensor_layout(
