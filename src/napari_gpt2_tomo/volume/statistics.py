@@ -238,7 +238,8 @@ def estimate_statistics(
         part = anatomy.parts[i]
         if part.size:
             values = tensors[part.tensor].read(_middle_run(part.view, run))
-            _add_sample(builder, i, part.size, np.asarray(values, np.float64))
+            with np.errstate(over="ignore", invalid="ignore"):
+                _add_sample(builder, i, part.size, values.astype(np.float32))
     _borrow(builder, anatomy)
     return builder.finish(estimate=True)
 
@@ -257,17 +258,17 @@ def _middle_run(view: View, run: int) -> Region:
     return Region(offset, tuple(sizes[::-1]), tuple(strides[::-1]))
 
 
-def _add_sample(builder: StatisticsBuilder, i: int, size: int, values: NDArray[np.float64]) -> None:
+def _add_sample(builder: StatisticsBuilder, i: int, size: int, values: NDArray[np.float32]) -> None:
     """Add a sample of part `i`, weighted as the whole part."""
     finite = values[np.isfinite(values)]
     if not finite.size:
         return
+    wide = finite.astype(np.float64)
     scale = size / finite.size
-    total, square = float(finite.sum()) * scale, float((finite * finite).sum()) * scale
+    total, square = float(wide.sum()) * scale, float((wide * wide).sum()) * scale
     builder.add(i, size, 0, total, square, float(finite.min()), float(finite.max()))
     counts = np.zeros(histogram.BINS)
-    with np.errstate(over="ignore"):
-        histogram.add(counts, finite.astype(np.float32))
+    histogram.add(counts, finite)
     builder.finish_part(i, counts)
 
 
