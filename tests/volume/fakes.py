@@ -18,33 +18,32 @@ from napari_gpt2_tomo.checkpoint.tensor import Checkpoint
 class MemorySource(ByteSource):
     """Bytes in memory; reads no needless byte and remembers which it read.
 
-    `mapped` gives strided, unaligned views of the memory, as a mapped file does;
-    else the elements are gathered from the ranges that were read, as from afar.
+    `mapped` gives strided views of the memory, as a mapped file does; else the
+    elements are gathered from the ranges that were read, as from afar. The memory
+    begins `shift` bytes from where numbers like to begin.
     """
 
     max_gap = 0
 
-    def __init__(self, data: bytes, *, mapped: bool) -> None:
+    def __init__(self, data: bytes, *, mapped: bool, shift: int) -> None:
         self.size = len(data)
         self.stamp = hashlib.sha256(data).hexdigest()
         self.mapped = mapped
         self.reads: list[tuple[int, int]] = []
-        # One byte more in front, so that no element of a view is aligned.
-        self._memory = np.frombuffer(b"\0" + data, np.uint8)
+        self._shift = shift
+        self._memory = np.frombuffer(bytes(shift) + data, np.uint8)
 
     def read(self, start: int, stop: int) -> np.ndarray:
         assert 0 <= start <= stop <= self.size
         self.reads.append((start, stop))
-        return self._memory[1 + start : 1 + stop]
+        return self._memory[self._shift + start : self._shift + stop]
 
     def gather(self, offset: int, region: Region, dtype: np.dtype[Any]) -> np.ndarray:
         if not self.mapped:
             return super().gather(offset, region, dtype)
         strides = [stride * dtype.itemsize for stride in region.strides]
-        start = 1 + offset + region.offset * dtype.itemsize
-        view = np.ndarray(region.shape, dtype, self._memory, start, tuple(strides))
-        self.reads.append((start - 1, start - 1 + view.size * dtype.itemsize))
-        return view
+        start = offset + region.offset * dtype.itemsize
+        return np.ndarray(region.shape, dtype, self._memory, self._shift + start, tuple(strides))
 
     def close(self) -> None:
         pass
@@ -86,6 +85,7 @@ class MemoryCheckpoint(Checkpoint):
         config: Mapping[str, Any] | None = None,
         *,
         mapped: bool = False,
+        shift: int = 0,
     ) -> None:
         self.config = config
         self.metadata: Mapping[str, str] = {}
@@ -97,7 +97,7 @@ class MemoryCheckpoint(Checkpoint):
             data += bits.tobytes()
             values = bits.view(ORACLE[kind])
             self.truth[name] = values.astype(np.float32) if kind in FLOAT32 else values
-        self.source = MemorySource(data, mapped=mapped)
+        self.source = MemorySource(data, mapped=mapped, shift=shift)
         self._tensors = {
             name: StoredTensor(name, bits.shape, kind, self.source, self.starts[name])
             for name, (kind, bits) in stored.items()
@@ -171,6 +171,7 @@ def checkpoint_of(
     seed: int = 0,
     odd: bool = False,
     mapped: bool = False,
+    shift: int = 0,
 ) -> MemoryCheckpoint:
     """A checkpoint of random tensors of these shapes, of one or of several element types."""
     rng = np.random.default_rng(seed)
@@ -179,4 +180,4 @@ def checkpoint_of(
         name: fill(shape, some[rng.integers(len(some))], rng, odd=odd)
         for name, shape in shapes.items()
     }
-    return MemoryCheckpoint(stored, config, mapped=mapped)
+    return MemoryCheckpoint(stored, config, mapped=mapped, shift=shift)

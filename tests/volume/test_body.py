@@ -58,6 +58,7 @@ def bodies(draw: Any) -> tuple[MemoryCheckpoint, BodyLayout]:
         seed=draw(st.integers(0, 2**32 - 1)),
         odd=True,
         mapped=draw(st.booleans()),
+        shift=draw(st.integers(0, 1)),
     )
     with limits(plane=draw(st.sampled_from([2, 4, 8, 32])), voxels=draw(st.integers(1, 2000))):
         return checkpoint, body_layout(anatomy, found.shapes)

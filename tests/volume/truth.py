@@ -10,6 +10,7 @@ import pytest
 
 from napari_gpt2_tomo.volume import body, levels, matrices, stream
 from napari_gpt2_tomo.volume.layout import Layout
+from napari_gpt2_tomo.volume.reader import LevelReader
 from volume.fakes import MemoryCheckpoint
 
 
@@ -117,3 +118,30 @@ def assert_reduced(
         return
     ulp = np.spacing(np.abs(wanted).astype(np.float32)).astype(np.float64)
     assert (np.abs(found.astype(np.float64) - wanted) <= ulp + slack).all()
+
+
+def streamed(reader: LevelReader, tallied: bool) -> dict[int, np.ndarray]:
+    """The levels of a streaming pass, put together from its tiles."""
+    layout = reader.layout
+    shapes = [layout.level_shape(i) for i in range(len(layout.factors))]
+    if stream.first_stored_level(shapes) == len(shapes):
+        return {}
+    work = stream.make_pass(reader, tallied)
+    found = {
+        level: np.full(layout.level_shape(level), np.nan, np.float32)
+        for level in range(work.first, len(layout.factors))
+    }
+    for tile in work.tiles:
+        chunks = [
+            tuple(max(1, n // f) for n, f in zip(work.tile_shape, factors, strict=True))
+            for factors in layout.factors[work.first :]
+        ]
+        out = [np.zeros(chunk, np.float32) for chunk in chunks]
+        work.run(tile, out, lambda amount: None)
+        for level, values in enumerate(out, work.first):
+            start = [i * n for i, n in zip(tile.index, values.shape, strict=True)]
+            target = found[level][tuple(slice(a, None) for a in start)]
+            size = [min(a, b) for a, b in zip(target.shape, values.shape, strict=True)]
+            cut = tuple(slice(0, n) for n in size)
+            target[cut] = values[cut]
+    return found
