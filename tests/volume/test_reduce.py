@@ -18,7 +18,7 @@ from napari_gpt2_tomo.volume.reader import make_reader
 from napari_gpt2_tomo.volume.reduce import Accumulator
 from napari_gpt2_tomo.volume.signal import make_signal
 from napari_gpt2_tomo.volume.statistics import estimate_statistics
-from volume.architectures import architectures
+from volume.architectures import Sizes, architectures, gpt2, gpt_oss, neox
 from volume.fakes import FLOATS, KINDS, MemoryCheckpoint, checkpoint_of
 from volume.truth import assert_reduced, blocks, limits, same, streamed
 
@@ -51,7 +51,7 @@ def layouts(draw: Any) -> tuple[MemoryCheckpoint, BlockLayout]:
     checkpoint = checkpoint_of(
         found.shapes,
         found.config,
-        kinds=draw(st.sampled_from([KINDS, FLOATS, *KINDS])),
+        kinds=draw(st.sampled_from([KINDS, FLOATS, "F32", "F32", "F16", "BF16", "F64", "I8"])),
         seed=draw(st.integers(0, 2**32 - 1)),
         odd=draw(st.booleans()),
         mapped=draw(st.booleans()),
@@ -78,10 +78,14 @@ def whole(layout: BlockLayout, level: int) -> tuple[tuple[int, int], ...]:
     return tuple((0, n) for n in layout.level_shape(level))
 
 
-@QUICK
-@given(layouts(), st.sampled_from(PAIRS), st.sampled_from([1, 30, 2**26]), st.data())
-def test_every_way_to_a_coarse_level_gives_the_reduction_of_level_0(made, pair, stored, data):
-    checkpoint, layout = made
+def check(
+    checkpoint: MemoryCheckpoint,
+    layout: BlockLayout,
+    pair: tuple[str, str],
+    stored: int,
+    piece: int,
+) -> None:
+    """All ways to all coarse levels."""
     name, reduction = pair
     statistics = estimate_statistics(checkpoint, layout.anatomy)
     signal = make_signal(name, layout.anatomy, statistics)
@@ -89,30 +93,65 @@ def test_every_way_to_a_coarse_level_gives_the_reduction_of_level_0(made, pair, 
     fine = reader.read(whole(layout, 0), 0)
     held = reader.labels(whole(layout, 0), 0) != 0
     assert not fine[~held].any()
+    for compiled in (False, True):
+        with limits(compiled=compiled):
+            for level, factors in enumerate(layout.factors[1:], 1):
+                found = reader.read(whole(layout, level), level)
+                assert_reduced(found, fine, held, factors, reduction)
+    with limits(stored=stored, piece=piece):
+        for level, voxels in streamed(reader, signal.is_weight).items():
+            assert_reduced(voxels, fine, held, layout.factors[level], reduction)
 
-    # On demand: whole levels, and boxes of them.
-    for level, factors in enumerate(layout.factors):
-        if level:
-            assert_reduced(reader.read(whole(layout, level), level), fine, held, factors, reduction)
+
+@QUICK
+@given(
+    layouts(),
+    st.sampled_from(PAIRS),
+    st.sampled_from([1, 30, 2**26]),
+    st.sampled_from([7, 64, 2**18]),
+)
+def test_every_way_to_a_coarse_level_gives_the_reduction_of_level_0(made, pair, stored, piece):
+    check(*made, pair, stored, piece)
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_stored_type_is_reduced_right(kind, mapped):
+    odd = Sizes(12, 1, 3, 1, 4, 21, 26, 7, 3, 5, True)
+    for family, pair in zip((gpt2, neox, gpt_oss), PAIRS[1:4], strict=True):
+        found = family(odd)
+        checkpoint = checkpoint_of(
+            found.shapes, kinds=kind, odd=True, mapped=mapped, seed=len(kind)
+        )
+        anatomy = recognise(found.shapes, found.config)
+        with limits(plane=4, voxels=500):
+            layout = body_layout(anatomy, found.shapes)
+        check(checkpoint, layout, pair, 2**26, 100)
+
+
+@QUICK
+@given(layouts(), st.sampled_from(PAIRS), st.booleans(), st.data())
+def test_a_box_of_a_level_is_that_part_of_the_level(made, pair, compiled, data):
+    checkpoint, layout = made
+    name, reduction = pair
+    signal = make_signal(name, layout.anatomy, estimate_statistics(checkpoint, layout.anatomy))
+    reader = make_reader(layout, checkpoint, signal, reduction)
     level = data.draw(st.integers(0, len(layout.factors) - 1))
     box = []
     for n in layout.level_shape(level):
         start = data.draw(st.integers(0, n - 1))
         box.append((start, data.draw(st.integers(start + 1, n))))
-    part = reader.read(tuple(box), level)
     inside = tuple(slice(a, b) for a, b in box)
-    if reduction == "extreme":
-        assert same(part, reader.read(whole(layout, level), level)[inside])
-    elif level:
-        f = layout.factors[level]
-        cut = tuple(slice(a * n, b * n) for (a, b), n in zip(box, f, strict=True))
-        assert_reduced(part, fine[cut], held[cut], f, reduction)
-
-    # In one pass over the file, in tiles.
-    piece = data.draw(st.sampled_from([7, 64, 2**18]))
-    with limits(stored=stored, piece=piece):
-        for level, voxels in streamed(reader, signal.is_weight).items():
-            assert_reduced(voxels, fine, held, layout.factors[level], reduction)
+    with limits(compiled=compiled):
+        part = reader.read(tuple(box), level)
+    if reduction == "extreme" or level == 0:
+        assert same(part, np.ascontiguousarray(reader.read(whole(layout, level), level)[inside]))
+    else:
+        fine = reader.read(whole(layout, 0), 0)
+        held = reader.labels(whole(layout, 0), 0) != 0
+        factors = layout.factors[level]
+        cut = tuple(slice(a * f, b * f) for (a, b), f in zip(box, factors, strict=True))
+        assert_reduced(part, fine[cut], held[cut], factors, reduction)
 
 
 @QUICK
@@ -155,12 +194,16 @@ class TestAccumulator:
         st.integers(0, 2**32 - 1),
         st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4)), min_size=1, max_size=4),
         st.sampled_from(["rms", "mean", "extreme"]),
+        st.booleans(),
+        st.booleans(),
     )
-    def test_pieces_in_any_order_equal_the_whole(self, seed, axes, reduction):
+    def test_pieces_in_any_order_equal_the_whole(self, seed, axes, reduction, turned, compiled):
         rng = np.random.default_rng(seed)
         shape = tuple(n for n, _ in axes)
         factors = tuple(f for _, f in axes)
-        fine = tuple(n * f for n, f in axes)
+        if compiled and len(axes) > 1:
+            factors = (*(1,) * (len(axes) - 2), factors[-1], factors[-1])
+        fine = tuple(n * f for n, f in zip(shape, factors, strict=True))
         values = rng.standard_normal(fine).astype(np.float32)
         values[rng.random(fine) < 0.1] = rng.choice([np.nan, np.inf, -np.inf, 0, -0.0])
         held = np.ones(fine, bool)
@@ -172,8 +215,11 @@ class TestAccumulator:
                 n if corner >> i & 1 else c for i, (c, n) in enumerate(zip(cut, fine, strict=True))
             ]
             box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-            if values[box].size:
-                parts.add(values[box], low)
+            piece = values[box]
+            if turned and piece.ndim > 1:
+                piece = np.ascontiguousarray(piece.swapaxes(-1, -2)).swapaxes(-1, -2)
+            with limits(compiled=compiled):
+                parts.add(piece, low)
         assert_reduced(parts.result(), values, held, factors, reduction)
         assert np.array_equal(parts.count, np.isfinite(blocks(values, factors)).sum(-1))
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_gpt2_tomo.volume import body, levels, matrices, stream
+from napari_gpt2_tomo.volume import body, levels, matrices, reduce, stream
 from napari_gpt2_tomo.volume.layout import Layout
 from napari_gpt2_tomo.volume.reader import LevelReader
 from volume.fakes import MemoryCheckpoint
@@ -21,14 +21,19 @@ def limits(
     voxels: int = levels.VOXEL_LIMIT,
     stored: int = stream.STORED_VOXELS,
     piece: int = matrices.PIECE,
+    compiled: bool = False,
 ) -> Iterator[None]:
-    """Smaller limits, so that small volumes have many levels and small matrices many pieces."""
+    """Smaller limits, so that small volumes have many levels and small matrices many pieces.
+
+    `compiled` says whether coarse levels on demand use the compiled kernels.
+    """
     with pytest.MonkeyPatch.context() as patch:
         for module in (levels, body):
             patch.setattr(module, "PLANE_LIMIT", plane)
             patch.setattr(module, "VOXEL_LIMIT", voxels)
         patch.setattr(stream, "STORED_VOXELS", stored)
         patch.setattr(matrices, "PIECE", piece)
+        patch.setattr(reduce, "is_ready", lambda: compiled)
         yield
 
 
