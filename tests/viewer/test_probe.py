@@ -32,14 +32,14 @@ def point_at(viewer, layer, voxel):
     session_of(viewer).probe.update()
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
-def test_in_2d_it_reads_the_tensors_own_value(shown, settle, order):
+def test_in_2d_it_reads_the_tensors_own_value_in_every_order(shown, settle):
     image, link = shown.layers[0], link_of(shown.layers[0])
     tensors = small_tensors()
-    shown.dims.order = order
-    settle()
     rng = np.random.default_rng(0)
-    for name in ("h.2.mlp.c_proj.weight", "wte.weight", "h.0.attn.c_attn.weight"):
+    names = ("h.2.mlp.c_proj.weight", "wte.weight", "h.0.attn.c_attn.weight")
+    for order, name in itertools.product(itertools.permutations(range(3)), names):
+        shown.dims.order = order
+        settle()
         index = tuple(int(rng.integers(n)) for n in tensors[name].shape)
         point_at(shown, image, link.volume.voxel(name, index))
         text = session_of(shown).probe.text
@@ -114,24 +114,21 @@ def views(n: int):
     return found / np.linalg.norm(found, axis=1, keepdims=True)
 
 
-@pytest.mark.parametrize("level", [0, 1])
-@pytest.mark.parametrize("rendering", ["mip", "attenuated_mip", "iso", "additive"])
-def test_in_3d_it_hits_the_planted_weight_from_everywhere(shown, settle, level, rendering):
+def test_in_3d_it_hits_the_planted_weight_from_everywhere(shown, settle):
     image, link = shown.layers[0], link_of(shown.layers[0])
-    image.rendering = rendering
-    image.attenuation = 1e-4
-    image.iso_threshold = 1.0
+    image.attenuation, image.iso_threshold = 1e-4, 1.0
     shown.dims.ndisplay = 3
     settle()
-    image.locked_data_level = level
     voxel = link.volume.voxel(*PLANTED)
     target = image.data_to_world(voxel)
-    for direction in views(40):
-        reading = read_3d(image, link, target - 1000 * direction, direction, (0, 1, 2))
-        assert reading is not None
-        assert reading.voxel == voxel
-        assert reading.address.value == PLANTED_VALUE
-        assert (reading.block is None) == (level == 0)
+    for level, rendering in itertools.product((0, 1), ("mip", "attenuated_mip", "iso", "additive")):
+        image.locked_data_level, image.rendering = level, rendering
+        for direction in views(20):
+            reading = read_3d(image, link, target - 1000 * direction, direction, (0, 1, 2))
+            assert reading is not None
+            assert reading.voxel == voxel
+            assert reading.address.value == PLANTED_VALUE
+            assert (reading.block is None) == (level == 0)
 
 
 def test_in_3d_hidden_margins_are_not_hit(shown, settle):
@@ -254,19 +251,20 @@ def test_the_canvas_text_is_given_back(viewer, model, settle):
     assert not viewer.mouse_move_callbacks
 
 
-@pytest.mark.parametrize("ndisplay", [2, 3])
-def test_a_move_costs_milliseconds(shown, settle, ndisplay):
+def test_a_move_costs_milliseconds(shown, settle):
     image, link = shown.layers[0], link_of(shown.layers[0])
-    shown.dims.ndisplay = ndisplay
-    settle()
     probe = session_of(shown).probe
     probe._direction = np.array([0.3, 0.6, 0.7])
     rng = np.random.default_rng(0)
-    times = []
-    for _ in range(40):
-        voxel = [int(rng.integers(n)) for n in link.volume.shape]
-        shown.cursor.position = tuple(image.data_to_world(voxel))
-        start = time.perf_counter()
-        probe.update()
-        times.append(time.perf_counter() - start)
-    assert np.median(times) < 0.02
+    for ndisplay in (2, 3):
+        shown.dims.ndisplay = ndisplay
+        settle()
+        times = []
+        for _ in range(40):
+            voxel = [int(rng.integers(n)) for n in link.volume.shape]
+            shown.cursor.position = tuple(image.data_to_world(voxel))
+            start = time.process_time()
+            probe.update()
+            times.append(time.process_time() - start)
+        # Measured 1 to 2 ms; more only says that the machine is busy.
+        assert np.median(times) < 0.01

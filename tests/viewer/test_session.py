@@ -153,6 +153,29 @@ def test_a_layer_that_moves_to_another_viewer_keeps_its_scan(make_viewer, model,
     assert "token embedding" in session_of(second).probe.text or session_of(second).probe.text
 
 
+def test_a_viewer_made_after_reading_lives_too(make_viewer, model, settle):
+    from napari_gpt2_tomo.viewer.reader import read
+
+    tuples = read(str(model))
+    late = make_viewer()
+    layers = [late.add_layer(Layer.create(*data)) for data in tuples]
+    settle()
+    assert session_of(late) is not None
+    assert set(session_of(late).details) == set(layers)
+
+
+def test_a_window_closed_during_the_work_is_no_error(make_viewer, new_model, settle, qtbot):
+    from napari.utils.notifications import notification_manager
+
+    viewer = make_viewer()
+    notification_manager.records.clear()
+    view(new_model, viewer)
+    viewer.close()
+    settle()
+    qtbot.wait(100)
+    assert not [r for r in notification_manager.records if str(r.severity) == "error"]
+
+
 def test_layers_of_others_are_left_alone(viewer, model, settle):
     watch(viewer)
     other = viewer.add_image(np.zeros((4, 5, 6)))

@@ -1,7 +1,6 @@
 """The anatomy of a scan as a table beside the picture."""
 
 from collections.abc import Mapping
-from itertools import groupby
 from typing import Any
 from weakref import ref
 
@@ -63,16 +62,15 @@ class AnatomyTable(QWidget):  # type: ignore[misc]
         self._fill(link.volume.anatomy)
 
     def _fill(self, anatomy: Anatomy) -> None:
-        for layer, parts in groupby(anatomy.parts, key=lambda part: part.layer):
-            found = list(parts)
-            if layer is None:
-                self._tree.addTopLevelItems([_row(part) for part in found])
+        layers: dict[int, Any] = {}
+        for part in anatomy.parts:
+            if part.layer is None:
+                self._tree.addTopLevelItem(_row(part))
                 continue
-            size = sum(part.size for part in found)
-            item = QTreeWidgetItem([f"layer {layer}", "", f"{size:,}", ""])
-            item.setTextAlignment(2, Qt.AlignmentFlag.AlignRight)
-            item.addChildren([_row(part) for part in found])
-            self._tree.addTopLevelItem(item)
+            if part.layer not in layers:
+                layers[part.layer] = QTreeWidgetItem([f"layer {part.layer}"])
+                self._tree.addTopLevelItem(layers[part.layer])
+            layers[part.layer].addChild(_row(part))
 
     def _go(self, item: Any, column: int) -> None:
         part = item.data(0, ROLE)

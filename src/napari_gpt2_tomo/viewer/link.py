@@ -66,7 +66,7 @@ class ScanLink:
         self.applied: WeakKeyDictionary[Any, tuple[float, float]] = WeakKeyDictionary()
         shapes = [volume.layout.level_shape(i) for i in range(len(volume.factors))]
         self.levels = [
-            LiveLevel(partial(volume.overview.displayed, i), shape, np.float32, i)
+            LiveLevel(partial(self._displayed, i), shape, np.float32, i)
             for i, shape in enumerate(shapes)
         ]
         # napari maps wider labels to colours by a table of its own, which takes
@@ -93,6 +93,16 @@ class ScanLink:
             None,
             volume.statistics,
         )
+
+    def _displayed(self, level: int) -> Any:
+        """A level as it is known now, for whoever draws it."""
+        if not self.layers:
+            # Somebody slices a layer that no session knows: it was perhaps put into
+            # a viewer that did not exist when the scan was opened.
+            from .session import watch_soon
+
+            watch_soon()
+        return self.volume.overview.displayed(level)
 
     def __copy__(self) -> "ScanLink":
         return self

@@ -27,6 +27,9 @@ DROP_SECONDS = 2.0
 MISSING_SHOWN = 5
 """Absent tensors that are named in a notification."""
 
+USUAL = "No unembedding is stored"
+"""How the anatomy's note on tied embeddings begins: most models are so, nobody needs to be told."""
+
 _last: tuple[tuple[Path, ...], str, float] = ((), "", 0.0)
 
 
@@ -111,7 +114,8 @@ def _layers(scan: "Scan", name: str | None = None) -> "list[LayerData]":
     link = ScanLink(scan, _volume(scan), owned=True, name=name)
     layers = layer_data(link)
     missing = [f"{name}: {why}" for name, why in scan.checkpoint.missing.items()]
-    notes = [*scan.anatomy.notes, *missing[:MISSING_SHOWN]]
+    notes = [note for note in scan.anatomy.notes if not note.startswith(USUAL)]
+    notes += missing[:MISSING_SHOWN]
     if len(missing) > MISSING_SHOWN:
         notes.append(f"… and {len(missing) - MISSING_SHOWN} more tensors")
     if notes:

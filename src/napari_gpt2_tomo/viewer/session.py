@@ -12,7 +12,7 @@ from .probe import Probe
 from .refine import Refinement, apply_window
 from .work import when_idle
 
-__all__ = ["Session", "session_of", "watch", "watch_open_viewers"]
+__all__ = ["Session", "session_of", "watch", "watch_open_viewers", "watch_soon"]
 
 MEGABYTE = 2**20
 
@@ -43,6 +43,28 @@ def watch_open_viewers() -> None:
     """Watch every viewer of this process: a reader does not know for which one it reads."""
     for viewer in compat.open_viewers():
         watch(viewer)
+
+
+_looking = False
+
+
+def watch_soon() -> None:
+    """Watch every viewer when the events of the moment have run; only on Qt's main thread."""
+    from qtpy.QtCore import QThread, QTimer
+    from qtpy.QtWidgets import QApplication
+
+    global _looking
+    app = QApplication.instance()
+    if _looking or app is None or QThread.currentThread() != app.thread():
+        return
+
+    def look() -> None:
+        global _looking
+        _looking = False
+        watch_open_viewers()
+
+    _looking = True
+    QTimer.singleShot(0, look)
 
 
 class Session:
