@@ -11,6 +11,8 @@ import pytest
 from napari_gpt2_tomo.volume import body, levels, matrices, reduce, stream
 from napari_gpt2_tomo.volume.layout import Layout
 from napari_gpt2_tomo.volume.reader import LevelReader
+from napari_gpt2_tomo.volume.statistics import Statistics
+from napari_gpt2_tomo.volume.statistics_store import merge_tallies
 from volume.fakes import MemoryCheckpoint
 
 
@@ -127,26 +129,41 @@ def assert_reduced(
 
 def streamed(reader: LevelReader, tallied: bool) -> dict[int, np.ndarray]:
     """The levels of a streaming pass, put together from its tiles."""
+    levels, _ = _run(reader, tallied)
+    return levels
+
+
+def passed(reader: LevelReader) -> Statistics | None:
+    """The statistics that a streaming pass collects; None if there is nothing to stream."""
+    _, tallies = _run(reader, True)
+    if not tallies:
+        return None
+    found = [{part: tally.contribution() for part, tally in tile.items()} for tile in tallies]
+    return merge_tallies(reader.layout.anatomy, found)
+
+
+def _run(reader: LevelReader, tallied: bool) -> tuple[dict[int, np.ndarray], list[Any]]:
     layout = reader.layout
     shapes = [layout.level_shape(i) for i in range(len(layout.factors))]
     if stream.first_stored_level(shapes) == len(shapes):
-        return {}
+        return {}, []
     work = stream.make_pass(reader, tallied)
     found = {
-        level: np.full(layout.level_shape(level), np.nan, np.float32)
-        for level in range(work.first, len(layout.factors))
+        level: np.full(shapes[level], np.nan, np.float32)
+        for level in range(work.first, len(shapes))
     }
+    tallies = []
     for tile in work.tiles:
         chunks = [
             tuple(max(1, n // f) for n, f in zip(work.tile_shape, factors, strict=True))
             for factors in layout.factors[work.first :]
         ]
         out = [np.zeros(chunk, np.float32) for chunk in chunks]
-        work.run(tile, out, lambda amount: None)
+        tallies.append(work.run(tile, out, lambda amount: None))
         for level, values in enumerate(out, work.first):
             start = [i * n for i, n in zip(tile.index, values.shape, strict=True)]
             target = found[level][tuple(slice(a, None) for a in start)]
             size = [min(a, b) for a, b in zip(target.shape, values.shape, strict=True)]
             cut = tuple(slice(0, n) for n in size)
             target[cut] = values[cut]
-    return found
+    return found, tallies

@@ -5,8 +5,11 @@ import hashlib
 import json
 import os
 import threading
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,22 +48,38 @@ def statistics_path(checkpoint: Checkpoint, anatomy: Anatomy) -> Path:
 
 def stored_statistics(checkpoint: Checkpoint, anatomy: Anatomy) -> Statistics | None:
     """The exact statistics if the cache has them."""
+    arrays = load_arrays(statistics_path(checkpoint, anatomy))
     try:
-        with np.load(statistics_path(checkpoint, anatomy), allow_pickle=False) as file:
-            return Statistics.from_arrays(dict(file))
-    except (OSError, ValueError, KeyError, TypeError):
+        return None if arrays is None else Statistics.from_arrays(arrays)
+    except (KeyError, TypeError):
         return None
+
+
+def load_arrays(path: Path) -> dict[str, NDArray[Any]] | None:
+    """The arrays of an ``.npz`` file; None if it is absent or damaged."""
+    try:
+        # Opened here: numpy leaves the file open if it turns out to be damaged.
+        with open(path, "rb") as data, np.load(data, allow_pickle=False) as file:
+            return dict(file)
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
+        return None
+
+
+def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write an ``.npz`` file that is complete as soon as it is there."""
+    scratch = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.new")
+    named: Any = dict(arrays)
+    with open(scratch, "wb") as file:
+        np.savez(file, **named)
+    os.replace(scratch, path)
 
 
 def keep_statistics(checkpoint: Checkpoint, anatomy: Anatomy, statistics: Statistics) -> None:
     """Write exact statistics to the cache; without a writable cache they are just not kept."""
     path = statistics_path(checkpoint, anatomy)
-    scratch = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.new")
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(scratch, "wb") as file:
-            np.savez(file, allow_pickle=False, **statistics.to_arrays())
-        os.replace(scratch, path)
+        save_arrays(path, statistics.to_arrays())
 
 
 def merge_tallies(anatomy: Anatomy, tallies: Sequence[Mapping[int, Contribution]]) -> Statistics:
@@ -105,7 +124,7 @@ def exact_statistics(
         tally = Tally()
         source = Source(None)
         total, count = np.zeros((1, 1)), np.zeros((1, 1), np.int32)
-        for region in _matrices(part.view.offset, part.view.axes):
+        for region in _matrices(part.view.offset, part.view.axes) if part.size else ():
             for _, matrix in source.pieces(checkpoint[part.tensor], position, region):
                 kernels.pool_sums(
                     matrix.values,
