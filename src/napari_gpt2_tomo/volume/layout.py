@@ -71,6 +71,8 @@ class Layout(ABC):
         Name of each axis.
     factors
         Level-0 voxels per voxel and axis, for each level, finest first; ``factors[0]`` is all 1.
+    n_parameters
+        Parameters that have a voxel.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Layout(ABC):
     shape: tuple[int, ...]
     axes: tuple[str, ...]
     factors: tuple[tuple[int, ...], ...]
+    n_parameters: int
 
     @abstractmethod
     def place(self, voxel: Sequence[int]) -> Place | None:
@@ -127,6 +130,7 @@ class BlockLayout(Layout):
         self.shape = shape
         self.axes = axes
         self.factors = factors
+        self.n_parameters = sum(block.view.size for block in self.blocks)
         self._tensor_shapes = tensor_shapes
 
     @cached_property

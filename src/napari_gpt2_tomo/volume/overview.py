@@ -4,7 +4,7 @@ import hashlib
 import threading
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +24,12 @@ from .statistics_store import (
     merge_tallies,
     stored_statistics,
 )
-from .store import CACHE_BYTES, Entry, PartialEntry, overview_folder, trim
+from .store import CACHE_BYTES, Entry, PartialEntry, entry_lock, overview_folder, trim
 from .stream import Pass, Tallies, first_stored_level, make_pass
 from .virtual import VirtualVolume
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 __all__ = ["Overview", "State"]
 
@@ -98,9 +101,13 @@ class Overview:
 
     @cached_property
     def coarse(self) -> int:
-        """The first level whose plane is as coarse as it gets: from here on a quick look helps."""
+        """The first level whose plane is as coarse as it gets: from here on a quick look helps.
+
+        Never level 0, which is the file itself, unless there is no other.
+        """
         factors = self._reader.layout.factors
-        return next(i for i, f in enumerate(factors) if f[-1] == factors[-1][-1])
+        first = next(i for i, f in enumerate(factors) if f[-1] == factors[-1][-1])
+        return min(max(first, 1), len(factors) - 1)
 
     def is_ready(self, level: int) -> bool:
         """Whether the whole level can be loaded without reading the whole checkpoint."""
@@ -154,26 +161,26 @@ class Overview:
         TomoError
             The cache cannot be written.
         """
-        from filelock import FileLock
-
         with self._lock:
             if self.state == "refined":
                 return
             try:
                 overview_folder().mkdir(parents=True, exist_ok=True)
-                lock = FileLock(overview_folder() / f"{self.key}.lock")
+                lock = entry_lock(self.key)
                 while not _acquired(lock):
                     if progress is not None:
                         progress.advance(0)
                 try:
                     self._entry = Entry.find(self.key) or self._build(progress)
+                    PartialEntry.discard(self.key)
                 finally:
                     lock.release()
                 trim(cache_bytes, keep=self.key)
             except OSError as error:
                 raise TomoError(
-                    f"The overview cannot be kept in {overview_folder()}: {error.strerror}. "
-                    "Free some space there, or set NAPARI_GPT2_TOMO_CACHE to another folder."
+                    f"The overview cannot be kept in {overview_folder()}: "
+                    f"{error.strerror or error}. Free some space there, or set "
+                    "NAPARI_GPT2_TOMO_CACHE to another folder."
                 ) from error
             self._quick = {}
 
@@ -189,10 +196,10 @@ class Overview:
             for factor in factors
         ]
         partial = PartialEntry(self.key, shapes, chunks)
-        todo = [i for i in range(len(work.tiles)) if not partial.finished(i)]
+        todo = [i for i, tile in enumerate(work.tiles) if not partial.finished(i, tile.index)]
         if progress is not None:
             share = len(todo) / max(1, len(work.tiles))
-            total = round(layout.anatomy.n_parameters * share)
+            total = round(layout.n_parameters * share)
             progress.start(total, f"Scanning {self._checkpoint.path.name}")
 
         def run(i: int, step: Step) -> None:
@@ -213,10 +220,9 @@ class Overview:
             keep_statistics(self._checkpoint, anatomy, self._statistics)
 
 
-def _acquired(lock: "object") -> bool:
-    from filelock import FileLock, Timeout
+def _acquired(lock: "BaseFileLock") -> bool:
+    from filelock import Timeout
 
-    assert isinstance(lock, FileLock)
     try:
         lock.acquire(timeout=0.1)
     except Timeout:

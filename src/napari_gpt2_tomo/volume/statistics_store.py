@@ -3,13 +3,8 @@
 import contextlib
 import hashlib
 import json
-import os
-import threading
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +14,7 @@ from ..base import Progress, cache_folder
 from ..checkpoint.region import Region
 from ..checkpoint.tensor import Checkpoint
 from . import histogram
+from .array_files import load_arrays, save_arrays
 from .compiled import prepare
 from .reduce import key_values
 from .run import Step, run_all
@@ -53,25 +49,6 @@ def stored_statistics(checkpoint: Checkpoint, anatomy: Anatomy) -> Statistics | 
         return None if arrays is None else Statistics.from_arrays(arrays)
     except (KeyError, TypeError):
         return None
-
-
-def load_arrays(path: Path) -> dict[str, NDArray[Any]] | None:
-    """The arrays of an ``.npz`` file; None if it is absent or damaged."""
-    try:
-        # Opened here: numpy leaves the file open if it turns out to be damaged.
-        with open(path, "rb") as data, np.load(data, allow_pickle=False) as file:
-            return dict(file)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
-        return None
-
-
-def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write an ``.npz`` file that is complete as soon as it is there."""
-    scratch = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.new")
-    named: Any = dict(arrays)
-    with open(scratch, "wb") as file:
-        np.savez(file, **named)
-    os.replace(scratch, path)
 
 
 def keep_statistics(checkpoint: Checkpoint, anatomy: Anatomy, statistics: Statistics) -> None:
