@@ -265,9 +265,16 @@ class TestWindow:
 
 class TestEstimate:
     def test_it_says_that_it_is_one(self):
-        checkpoint, anatomy, found = scan(np.arange(9.0))
+        checkpoint, anatomy, found = scan(np.arange(9.0), np.arange(20_000.0))
         assert estimate_statistics(checkpoint, anatomy).estimate
         assert not found.estimate
+
+    def test_where_the_samples_are_all_it_is_exact(self):
+        checkpoint, anatomy, exact = scan(np.arange(9.0), np.full(4, np.nan), np.zeros((0, 2)))
+        found = estimate_statistics(checkpoint, anatomy)
+        for name, array in exact.to_arrays().items():
+            np.testing.assert_allclose(found.to_arrays()[name], array, rtol=1e-12, err_msg=name)
+        assert_exact(found, checkpoint, anatomy)
 
     def test_it_reads_a_few_runs_only(self, monkeypatch):
         monkeypatch.setattr(statistics, "SAMPLE_PARTS", 10)
@@ -315,9 +322,10 @@ class TestEstimate:
         np.testing.assert_allclose(rough.sigma[expert], exact.sigma[expert], rtol=0.6)
 
     def test_a_sample_without_a_finite_value_borrows(self):
-        checkpoint, anatomy, _ = scan(np.full(10, np.nan), np.arange(10.0))
+        checkpoint, anatomy, _ = scan(np.full(10_000, np.nan), np.arange(10.0))
         rough = estimate_statistics(checkpoint, anatomy)
         assert rough.mean[0] == rough.mean[1] == 4.5
+        assert rough.n.tolist() == [10_000, 10]
 
 
 class TestKept:

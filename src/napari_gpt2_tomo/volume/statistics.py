@@ -1,6 +1,6 @@
 """Statistics of the weights, per part and over all, for windows and signals."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -227,21 +227,27 @@ def estimate_statistics(
     """Statistics from one run of about `run` elements in each of the larger parts.
 
     Costs milliseconds whatever the size. A part that was not sampled borrows
-    the moments of the sampled parts of its role.
+    the moments of the sampled parts of its role. A checkpoint so small that the
+    samples are all of it gets exact statistics.
     """
     builder = StatisticsBuilder(anatomy)
+    known: set[int] = set()
     # Sorting is stable: parts of one size stay in forward order, so a stride
     # through the list visits every depth of the model.
     order = sorted(range(len(anatomy.parts)), key=lambda i: -anatomy.parts[i].size)
     step = -(-len(order) // SAMPLE_PARTS) or 1
     for i in order[::step]:
         part = anatomy.parts[i]
-        if part.size:
-            values = tensors[part.tensor].read(_middle_run(part.view, run))
-            with np.errstate(over="ignore", invalid="ignore"):
-                _add_sample(builder, i, part.size, values.astype(np.float32))
-    _borrow(builder, anatomy)
-    return builder.finish(estimate=True)
+        if part.size == 0:
+            known.add(i)
+            continue
+        values = tensors[part.tensor].read(_middle_run(part.view, run))
+        if values.size == part.size:
+            known.add(i)
+        with np.errstate(over="ignore", invalid="ignore"):
+            _add_sample(builder, i, part.size, values.astype(np.float32))
+    _borrow(builder, anatomy, known)
+    return builder.finish(estimate=len(known) < len(anatomy.parts))
 
 
 def _middle_run(view: View, run: int) -> Region:
@@ -261,18 +267,23 @@ def _middle_run(view: View, run: int) -> Region:
 def _add_sample(builder: StatisticsBuilder, i: int, size: int, values: NDArray[np.float32]) -> None:
     """Add a sample of part `i`, weighted as the whole part."""
     finite = values[np.isfinite(values)]
+    if values.size == size:
+        n, hidden = finite.size, size - finite.size
+    else:
+        n, hidden = size if finite.size else 0, 0
     if not finite.size:
+        builder.add(i, 0, hidden, 0.0, 0.0, np.inf, -np.inf)
         return
     wide = finite.astype(np.float64)
-    scale = size / finite.size
+    scale = n / finite.size
     total, square = float(wide.sum()) * scale, float((wide * wide).sum()) * scale
-    builder.add(i, size, 0, total, square, float(finite.min()), float(finite.max()))
+    builder.add(i, n, hidden, total, square, float(finite.min()), float(finite.max()))
     counts = np.zeros(histogram.BINS)
     histogram.add(counts, finite)
     builder.finish_part(i, counts)
 
 
-def _borrow(builder: StatisticsBuilder, anatomy: Anatomy) -> None:
+def _borrow(builder: StatisticsBuilder, anatomy: Anatomy, known: Collection[int]) -> None:
     """Give parts without a sample the mean moments of their role, or of all parts."""
     sampled: dict[str | None, list[int]] = {None: []}
     for i in np.flatnonzero(builder.n):
@@ -281,5 +292,6 @@ def _borrow(builder: StatisticsBuilder, anatomy: Anatomy) -> None:
     if not sampled[None]:
         return
     for i in np.flatnonzero(builder.n == 0):
-        part = anatomy.parts[i]
-        builder.copy_moments(int(i), sampled.get(part.role, sampled[None]), part.size)
+        if i not in known:
+            part = anatomy.parts[i]
+            builder.copy_moments(int(i), sampled.get(part.role, sampled[None]), part.size)
