@@ -28,10 +28,10 @@ def new_model(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make_viewer(make_napari_viewer: Callable) -> Callable:
-    """Makes visible viewers of one size."""
+    """Makes viewers of one size; hidden ones draw for screenshots only, which saves time."""
 
-    def make():
-        viewer = make_napari_viewer(show=True)
+    def make(show: bool = False):
+        viewer = make_napari_viewer(show=show)
         viewer.window.resize(640, 480)
         return viewer
 
@@ -40,8 +40,14 @@ def make_viewer(make_napari_viewer: Callable) -> Callable:
 
 @pytest.fixture
 def viewer(make_viewer: Callable):
-    """A visible viewer."""
+    """A hidden viewer."""
     return make_viewer()
+
+
+@pytest.fixture
+def window(make_viewer: Callable):
+    """A visible viewer, for tests that look at pixels."""
+    return make_viewer(show=True)
 
 
 @pytest.fixture

@@ -140,7 +140,8 @@ def lit(viewer) -> int:
     return int((picture[..., :3].max(axis=2) > 40).sum())
 
 
-def test_margins_are_hidden_in_3d_until_somebody_shows_them(shown, settle):
+def test_margins_are_hidden_in_3d_until_somebody_shows_them(window, model, settle, budget):
+    shown = view(model, window)
     image, link = shown.layers[0], link_of(shown.layers[0])
     shown.canvas.overlays.text.visible = False
     assert not len(image.experimental_clipping_planes)

@@ -6,7 +6,7 @@ import pytest
 from napari_gpt2_tomo.facade import Scan
 from napari_gpt2_tomo.viewer.layers import layer_data, title
 from napari_gpt2_tomo.viewer.link import ScanLink
-from napari_gpt2_tomo.viewer.looks import DIVERGING, LOOKS, section_thickness, simple
+from napari_gpt2_tomo.viewer.looks import DIVERGING, LOOKS, proportions, simple
 from napari_gpt2_tomo.volume.signal import DEFAULT_REDUCTION
 
 
@@ -36,8 +36,18 @@ def test_a_simple_number_is_close_and_whole_or_one_over_a_whole(ratio):
 
 @pytest.mark.parametrize("shape", [(212, 768, 768), (62, 768, 768), (900, 64, 64), (3, 4096, 4096)])
 def test_a_body_is_about_as_deep_as_it_is_wide(shape):
-    depth = shape[0] * section_thickness(shape)
-    assert 0.6 < depth / shape[1] < 1.6
+    thickness, *plane = proportions("body", shape)
+    assert plane == [1, 1]
+    assert 0.6 < shape[0] * thickness / shape[1] < 1.6
+
+
+def test_heads_are_no_slab_and_other_layouts_are_drawn_as_they_are():
+    layer, head, dim, channel = proportions("heads", (12, 12, 64, 768))
+    assert (layer, channel) == (1, 1)
+    assert 0.6 < 12 * head / 768 < 1.6
+    assert 0.3 < 64 * dim / 768 < 0.8
+    assert proportions("cube", (256, 256, 512)) == (1, 1, 1)
+    assert proportions("tensor", (30720, 384)) == (1, 1)
 
 
 @pytest.mark.parametrize("signal", list(LOOKS))

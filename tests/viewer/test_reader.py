@@ -75,7 +75,7 @@ def test_napari_finds_the_reader_by_itself(viewer, model, settle):
     settle()
 
 
-def test_dropping_on_the_window_opens_it(viewer, model, qtbot, settle):
+def test_dropping_on_the_window_opens_it(window, model, qtbot, settle):
     from napari.qt import QtViewer
     from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
     from qtpy.QtGui import QDropEvent
@@ -83,9 +83,9 @@ def test_dropping_on_the_window_opens_it(viewer, model, qtbot, settle):
 
     canvas = next(
         child
-        for window in QApplication.topLevelWidgets()
-        for child in window.findChildren(QtViewer)
-        if child.viewer is viewer
+        for top in QApplication.topLevelWidgets()
+        for child in top.findChildren(QtViewer)
+        if child.viewer is window
     )
     mime = QMimeData()
     mime.setUrls([QUrl.fromLocalFile(str(model / "model.safetensors"))])
@@ -97,12 +97,13 @@ def test_dropping_on_the_window_opens_it(viewer, model, qtbot, settle):
         Qt.KeyboardModifier.NoModifier,
     )
     canvas.dropEvent(event)
-    qtbot.waitUntil(lambda: len(viewer.layers) == 2)
+    qtbot.waitUntil(lambda: len(window.layers) == 2)
     settle()
-    assert session_of(viewer).probe is not None
+    assert session_of(window).probe is not None
 
 
-def test_every_view_draws(viewer, model, settle):
+def test_every_view_draws(window, model, settle):
+    viewer = window
     viewer.open(str(model), plugin=PLUGIN)
     viewer.canvas.overlays.text.visible = False
     for order, ndisplay in itertools.product(itertools.permutations(range(3)), (2, 3)):
@@ -114,7 +115,8 @@ def test_every_view_draws(viewer, model, settle):
         assert (picture[..., :3].max(axis=2) > 30).mean() > 0.05
 
 
-def test_the_pixels_of_a_section_are_the_tensors_values(viewer, model, settle):
+def test_the_pixels_of_a_section_are_the_tensors_values(window, model, settle):
+    viewer = window
     image, _ = viewer.open(str(model), plugin=PLUGIN)
     link = link_of(image)
     section = link.volume.voxel("h.2.attn.c_proj.weight", (0, 0))[0]

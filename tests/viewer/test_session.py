@@ -204,19 +204,15 @@ def test_an_error_in_a_callback_does_not_break_the_insertion(viewer, model, sett
     settle()
 
 
-def test_a_viewer_is_forgotten_when_it_is_closed(model, settle, qtbot):
-    import napari
-
-    viewer = napari.Viewer(show=False)
+def test_a_viewer_is_forgotten_when_it_is_closed(make_viewer, model, settle):
+    viewer = make_viewer()
     view(model, viewer)
     settle()
     gone = weakref.ref(session_of(viewer))
     viewer.close()
     del viewer
     settle()
-    for _ in range(3):
-        gc.collect()
-        settle()
+    gc.collect()
     assert gone() is None or not gone().details
 
 

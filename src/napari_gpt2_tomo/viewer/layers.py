@@ -11,7 +11,7 @@ from ..volume.atlas import Region
 from ..volume.volume import Volume
 from .link import KEY, ScanLink
 from .live import LiveLevel
-from .looks import LOOKS, ROLE_COLOURS, section_thickness
+from .looks import LOOKS, ROLE_COLOURS, proportions
 
 if TYPE_CHECKING:
     from ..facade import Scan
@@ -119,13 +119,10 @@ def title(link: ScanLink) -> str:
 
 
 def scale_of(volume: Volume) -> tuple[float, ...]:
-    """World units per voxel and axis: a body is about as deep as it is wide."""
-    scale = [1.0] * volume.ndim
-    core = volume.core
-    if core is not None:
-        inner = [len(range(*piece.indices(n))) for piece, n in zip(core, volume.shape, strict=True)]
-        scale[0] = section_thickness(inner)
-    return tuple(scale)
+    """World units per voxel and axis."""
+    core = volume.core or (slice(None),) * volume.ndim
+    shape = [len(range(*piece.indices(n))) for piece, n in zip(core, volume.shape, strict=True)]
+    return proportions(volume.layout.name, shape)
 
 
 def _data(levels: list[LiveLevel]) -> Any:

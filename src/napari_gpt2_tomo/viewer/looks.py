@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["DIVERGING", "LOOKS", "ROLE_COLOURS", "Look", "section_thickness", "simple"]
+__all__ = ["DIVERGING", "LOOKS", "ROLE_COLOURS", "Look", "proportions", "simple"]
 
 Stop = tuple[float, tuple[float, float, float, float]]
 """Position in 0…1 and the colour there: red, green, blue, opacity, each in 0…1."""
@@ -90,13 +90,30 @@ def simple(ratio: float) -> float:
     return float(min(GOLDEN, key=lambda n: abs(n - ratio) / n))
 
 
-def section_thickness(shape: Sequence[int]) -> float:
-    """Thickness of a section of a body so that it is about as deep as it is wide.
+SHARES: Mapping[str, Mapping[int, float]] = {
+    "body": {0: 1.0},
+    "heads": {1: 1.0, 2: 0.5},
+    "circuits": {1: 1.0},
+}
+"""By layout: how long an axis is drawn, as a share of the longest of the last two.
+
+A body becomes about as deep as it is wide. The axes of other layouts are drawn
+as long as they are.
+"""
+
+
+def proportions(layout: str, shape: Sequence[int]) -> tuple[float, ...]:
+    """World units per voxel and axis that give a volume sensible proportions.
 
     Parameters
     ----------
+    layout
+        Name of the layout.
     shape
-        Voxels of the body without its margins: sections, channels, units.
+        Voxels per axis, without the margins of a body.
     """
-    depth, *plane = shape
-    return simple(max(plane) / max(depth, 1))
+    scale = [1.0] * len(shape)
+    widest = max(shape[-2:])
+    for axis, share in SHARES.get(layout, {}).items():
+        scale[axis] = simple(share * widest / max(shape[axis], 1))
+    return tuple(scale)

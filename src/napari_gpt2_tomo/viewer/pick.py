@@ -28,7 +28,7 @@ class Ray:
 
     def inside(self, low: Sequence[float], high: Sequence[float]) -> tuple[float, float] | None:
         """Where the ray enters and leaves a box, in units of `direction`; None if it misses."""
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             a = (np.asarray(low) - self.origin) / self.direction
             b = (np.asarray(high) - self.origin) / self.direction
         flat = self.direction == 0

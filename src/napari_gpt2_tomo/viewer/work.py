@@ -93,8 +93,9 @@ class Job:
 
         self._close_bar()
         bar = cancelable_progress(total=TICKS, desc=description)
-        # A new bar makes Qt process its events, among them perhaps the end of this work.
-        if self.running and not self._worker.abort_requested:
+        # A new bar makes Qt process its events, among them perhaps the next
+        # announcement, which has opened its bar by now, or the end of this work.
+        if self._bar is None and self.running and not self._worker.abort_requested:
             self._bar = bar
         else:
             bar.close()
