@@ -106,7 +106,7 @@ class Overview:
         Never level 0, which is the file itself, unless there is no other.
         """
         factors = self._reader.layout.factors
-        first = next(i for i, f in enumerate(factors) if f[-1] == factors[-1][-1])
+        first = next(i for i, f in enumerate(factors) if f[-2:] == factors[-1][-2:])
         return min(max(first, 1), len(factors) - 1)
 
     def is_ready(self, level: int) -> bool:

@@ -1,5 +1,8 @@
 """The quick look: coarse levels from a sample of the checkpoint, in a fraction of a second."""
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +20,9 @@ BUDGET = 2**26
 SHARE = 8
 """A quick look reads at most one byte in this many: it must be much quicker than all of it."""
 
+_CHEAP = 2**22
+"""Bytes: so much takes milliseconds to read, whatever share of the checkpoint it is (4 MB)."""
+
 RUN = 2**16
 """Bytes: the shortest run worth a seek (64 KB)."""
 
@@ -30,10 +36,8 @@ def quick_levels(
     its part along the file.
     """
     layout = reader.layout
-    if isinstance(reader, BlockReader) and layout.ndim == 3:
+    if isinstance(reader, BlockReader):
         values = _sample_blocks(reader, coarse, progress)
-    elif isinstance(reader, BlockReader):
-        return {}
     else:
         from .cube_pass import sample_bricks
         from .cube_reader import CubeReader
@@ -50,6 +54,28 @@ def quick_levels(
     return levels
 
 
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """What is read of a block; its planes, numbered in C order, span the last two axes.
+
+    Attributes
+    ----------
+    across
+        Axis along which bands are chosen, -1 or -2; their lines run along the other one.
+    bands
+        Intervals of lines, counted from the block's first.
+    every
+        Every how many planes of the block.
+    nbytes
+        Bytes that this reads.
+    """
+
+    across: int
+    bands: list[tuple[int, int]]
+    every: int
+    nbytes: int
+
+
 def _sample_blocks(
     reader: BlockReader, coarse: int, progress: Progress | None
 ) -> NDArray[np.float32]:
@@ -57,12 +83,28 @@ def _sample_blocks(
     factors = layout.factors[coarse]
     out = np.zeros(layout.level_shape(coarse), np.float32)
     whole = sum(_stored_bytes(reader, block) for block in layout.blocks)
-    budget = min(BUDGET, whole // SHARE)
+    budget = min(BUDGET, max(whole // SHARE, _CHEAP))
+    least = sum(_plan(reader, block, 0).nbytes for block in layout.blocks)
+    # At most half is for one run of each block; what is left is shared by size.
+    stride = max(1, -(-2 * least // budget))
+    share = max(0, budget - -(-least // stride)) / max(1, whole)
     if progress is not None:
         progress.start(len(layout.blocks), "Quick look")
+    kinds: dict[object, tuple[int, dict[int, Accumulator]]] = {}
+    left = budget
     for block in layout.blocks:
-        share = budget * _stored_bytes(reader, block) / max(whole, 1)
-        _sample_block(reader, block, factors, share, out)
+        # Where there are too many blocks, one takes what was read of another of its kind.
+        role = layout.anatomy.parts[block.part].role
+        phases = [a % f for a, f in zip(block.start[-2:], factors[-2:], strict=True)]
+        kind = (role, block.view.shape, *phases)
+        seen, held = kinds.get(kind, (0, {}))
+        if seen % stride == 0:
+            sample = _plan(reader, block, share)
+            if sample.nbytes <= left:
+                left -= sample.nbytes
+                held = _read_sample(reader, block, sample, factors)
+        kinds[kind] = (seen + 1, held)
+        _fill(block, factors, held, out)
         if progress is not None:
             progress.advance(1)
     return out
@@ -73,77 +115,83 @@ def _stored_bytes(reader: BlockReader, block: Block) -> int:
     return block.view.size * tensor.nbytes // max(1, tensor.size)
 
 
-def _sample_block(
-    reader: BlockReader,
-    block: Block,
-    factors: tuple[int, ...],
-    share: float,
-    out: NDArray[np.float32],
-) -> None:
-    """Fill a block's coarse voxels from bands of lines that lie together in the file."""
-    sections = block.view.shape[0]
+def _plan(reader: BlockReader, block: Block, share: float) -> _Sample:
+    """What to read of a block to get about this share of its bytes, but one run at least."""
+    *lead, rows, columns = block.view.shape
+    planes = math.prod(lead)
     # Lines run along the axis whose elements are neighbours in the file.
-    along = 2 if _step(block.view, 2) <= _step(block.view, 1) else 1
-    across = 3 - along
-    item = _stored_bytes(reader, block) / max(1, block.view.size)
-    band = max(1, round(RUN / max(1.0, item * block.view.shape[along])))
-    lines = block.view.shape[across]
-    bands = max(1, int(share / (sections * max(RUN, item * band * block.view.shape[along]))))
-    chosen = _spread(lines, band, bands)
-    every = max(1, int(sections * RUN / max(share, 1))) if bands == 1 else 1
-    for k in range(0, sections, every):
-        coarse = _read_bands(reader, block, k, across, chosen, factors)
-        for section in range(k, min(k + every, sections)):
-            _fill_nearest(block, section, across, factors, coarse, out)
+    across, lines = (-2, rows) if _step(block.view, -1) <= _step(block.view, -2) else (-1, columns)
+    stored = _stored_bytes(reader, block)
+    line = max(1, stored // max(1, planes * lines))
+    wanted = int(share * stored)
+    band = min(lines, -(-RUN // line))
+    bands = _spread(lines, band, max(1, wanted // (planes * band * line)))
+    once = sum(stop - first for first, stop in bands) * line
+    count = max(1, min(planes, wanted // once))
+    every = -(-planes // count)
+    return _Sample(across, bands, every, -(-planes // every) * once)
 
 
-def _read_bands(
-    reader: BlockReader,
+def _read_sample(
+    reader: BlockReader, block: Block, sample: _Sample, factors: tuple[int, ...]
+) -> dict[int, Accumulator]:
+    """Planes of a block by number, reduced from some bands of their lines."""
+    lead = block.view.shape[:-2]
+    plane = list(zip(block.start[-2:], block.stop[-2:], strict=True))
+    low = [a // f for (a, _), f in zip(plane, factors[-2:], strict=True)]
+    shape = [-(-b // f) - a for (_, b), f, a in zip(plane, factors[-2:], low, strict=True)]
+    found = {}
+    for number in range(0, math.prod(lead), sample.every):
+        index = np.unravel_index(number, lead) if lead else ()
+        before = [(a + int(i), a + int(i) + 1) for a, i in zip(block.start, index, strict=False)]
+        ones = (1,) * len(lead)
+        coarse = Accumulator((*ones, *shape), (*ones, *factors[-2:]), reader.reduction)
+        for first, stop in sample.bands:
+            band = list(plane)
+            origin = block.start[sample.across]
+            band[sample.across] = (origin + first, origin + stop)
+            for values, start in reader.values((*before, *band)):
+                inside = [
+                    a + i - f * b
+                    for (a, _), i, f, b in zip(band, start[-2:], factors[-2:], low, strict=True)
+                ]
+                coarse.add(values, (*(0,) * len(lead), *inside))
+        found[number] = coarse
+    return found
+
+
+def _fill(
     block: Block,
-    section: int,
-    across: int,
-    chosen: list[tuple[int, int]],
     factors: tuple[int, ...],
-) -> Accumulator:
-    """One section of a block, reduced from some bands of its lines."""
-    low = [a // f * f for a, f in zip(block.start, factors, strict=True)]
-    high = [-(-b // f) for b, f in zip(block.stop, factors, strict=True)]
-    shape = [h - a // f for h, a, f in zip(high, low, factors, strict=True)]
-    coarse = Accumulator([1, *shape[1:]], factors, reader.reduction)
-    for first, stop in chosen:
-        box = [(section, section + 1), *((0, n) for n in block.view.shape[1:])]
-        box[across] = (first, stop)
-        values = np.empty([b - a for a, b in box], np.float32)
-        for target, split, region in block.view.pieces(box):
-            weights = reader.tensors[block.tensor].read(region)
-            reader.signal.write(weights, block.part, values[target].reshape(split))
-        start = [0, *(block.start[axis] - low[axis] for axis in (1, 2))]
-        start[across] += first
-        coarse.add(values, start)
-    return coarse
-
-
-def _fill_nearest(
-    block: Block,
-    section: int,
-    across: int,
-    factors: tuple[int, ...],
-    coarse: Accumulator,
+    sampled: dict[int, Accumulator],
     out: NDArray[np.float32],
 ) -> None:
-    """Write a block's section; lines without a sample take the nearest line that has one."""
-    values = coarse.result()
-    held = np.flatnonzero(coarse.count.any(axis=(0, 3 - across)))
-    if not len(held):
+    """Write a block; what has no sample takes the nearest that has one."""
+    if not sampled:
         return
-    lines = np.arange(values.shape[across])
-    nearest = held[np.abs(held[:, None] - lines[None, :]).argmin(axis=0)]
-    values = values.take(nearest, axis=across)
-    at = [block.start[axis] // factors[axis] for axis in range(3)]
-    plane = (block.start[0] + section) // factors[0]
-    rows, columns = values.shape[1:]
-    target = out[plane, at[1] : at[1] + rows, at[2] : at[2] + columns]
-    target[...] = values[0]
+    known = np.array(list(sampled))
+    planes = {number: _nearest(coarse) for number, coarse in sampled.items()}
+    row, column = (a // f for a, f in zip(block.start[-2:], factors[-2:], strict=True))
+    for number, index in enumerate(np.ndindex(*block.view.shape[:-2])):
+        values = planes[int(known[np.abs(known - number).argmin()])]
+        if values is not None:
+            rows, columns = values.shape
+            at = tuple((a + i) // f for a, i, f in zip(block.start, index, factors, strict=False))
+            out[at][row : row + rows, column : column + columns] = values
+
+
+def _nearest(coarse: Accumulator) -> NDArray[np.float32] | None:
+    """A plane in which rows and columns without a sample repeat the nearest that has one."""
+    plane = (0,) * (coarse.count.ndim - 2)
+    values: NDArray[np.float32] = coarse.result()[plane]
+    for axis in (0, 1):
+        held = np.flatnonzero(coarse.count[plane].any(axis=1 - axis))
+        if not len(held):
+            return None
+        places = np.arange(values.shape[axis])
+        nearest = held[np.abs(held[:, None] - places).argmin(axis=0)]
+        values = values.take(nearest, axis=axis)
+    return values
 
 
 def _step(view: View, axis: int) -> int:
