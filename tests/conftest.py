@@ -1,6 +1,11 @@
 """What every test shares: a cache of its own, and a small checkpoint that is always there."""
 
 import pytest
+from hypothesis import settings
+
+# A machine that others use too takes any time it likes for one example.
+settings.register_profile("tomo", deadline=None)
+settings.load_profile("tomo")
 
 
 @pytest.fixture(scope="session", autouse=True)

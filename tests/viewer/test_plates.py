@@ -10,7 +10,8 @@ from napari_gpt2_tomo.base import LayoutError, TomoError
 
 
 @pytest.fixture
-def save(qapp):
+def save(make_napari_viewer):
+    # Its factory is not called, but napari's application is replaced and cleaned up.
     from napari_gpt2_tomo.viewer.plates import save_views
 
     return save_views

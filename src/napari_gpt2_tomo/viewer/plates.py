@@ -75,6 +75,11 @@ def save_views(
     """
     import napari
 
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TomoError(f"{path} cannot be written: {error}.") from error
     volume = scan.volume(layout, signal, progress=progress, **options)
     volume.refine(progress)
     # A canvas that was never shown is not drawn either.
@@ -93,7 +98,7 @@ def save_views(
         viewer.close()
     title = f"{scan.name} · {scan.anatomy.n_parameters:,} parameters · {volume.layout.name}"
     title += f" · {volume.signal} from {low:.3g} to {high:.3g}"
-    return _compose(title, panels, Path(path))
+    return _compose(title, panels, path)
 
 
 def _telling_place(scan: "Scan", volume: Volume) -> list[int]:
@@ -185,7 +190,6 @@ def _compose(title: str, panels: Sequence[tuple[str, NDArray[np.uint8]]], path: 
     text = PngInfo()
     text.add_itxt("Title", title)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         sheet.save(path, "PNG", pnginfo=text)
     except OSError as error:
         raise TomoError(f"{path} cannot be written: {error}.") from error
