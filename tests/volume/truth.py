@@ -23,6 +23,7 @@ def limits(
     voxels: int = levels.VOXEL_LIMIT,
     stored: int = stream.STORED_VOXELS,
     piece: int = matrices.PIECE,
+    tile: int = stream._TILE_BYTES,
     compiled: bool = False,
 ) -> Iterator[None]:
     """Smaller limits, so that small volumes have many levels and small matrices many pieces.
@@ -34,6 +35,7 @@ def limits(
             patch.setattr(module, "PLANE_LIMIT", plane)
             patch.setattr(module, "VOXEL_LIMIT", voxels)
         patch.setattr(stream, "STORED_VOXELS", stored)
+        patch.setattr(stream, "_TILE_BYTES", tile)
         patch.setattr(matrices, "PIECE", piece)
         patch.setattr(reduce, "is_ready", lambda: compiled)
         yield
