@@ -16,7 +16,7 @@ from measure import Case, Report, arguments, interleaved, median, ratio
 from napari_gpt2_tomo.anatomy import recognise
 from napari_gpt2_tomo.checkpoint import open_checkpoint
 from napari_gpt2_tomo.checkpoint.header import read_header
-from napari_gpt2_tomo.volume.body import body_layout
+from napari_gpt2_tomo.volume.layouts.body import body_layout
 
 MANY_LAYERS = 52
 """Layers of the mixture that make it 20 thousand tensors."""

@@ -42,9 +42,9 @@ from measure import (
 from numpy.typing import NDArray
 
 import napari_gpt2_tomo as tomo
-from napari_gpt2_tomo.volume.compiled import prepare
-from napari_gpt2_tomo.volume.run import run_all
-from napari_gpt2_tomo.volume.stream import Tile, make_pass
+from napari_gpt2_tomo.volume.kernels.compiled import prepare
+from napari_gpt2_tomo.volume.overview.run import run_all
+from napari_gpt2_tomo.volume.overview.stream import Tile, make_pass
 
 SHARE = 0.5
 """Of the speed of a plain sum that a pass should reach."""

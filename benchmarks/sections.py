@@ -21,8 +21,8 @@ from measure import Report, arguments, extra, interleaved, median, ratio
 from numpy.typing import NDArray
 
 import napari_gpt2_tomo as tomo
-from napari_gpt2_tomo.volume.layout import BlockLayout
-from napari_gpt2_tomo.volume.lazy import chunk_shape
+from napari_gpt2_tomo.volume.layouts.layout import BlockLayout
+from napari_gpt2_tomo.volume.reading.lazy import chunk_shape
 
 PLANES = ("axial", "coronal", "sagittal")
 

@@ -1,6 +1,7 @@
 """The facade: a checkpoint, its anatomy and its volumes in one object."""
 
 import os
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 from .anatomy import Anatomy, Part
 from .base import LayoutError, Progress
 from .checkpoint import Checkpoint, open_checkpoint
-from .volume.statistics import Statistics, estimate_statistics
-from .volume.statistics_store import exact_statistics, stored_statistics
+from .volume.reading.signal import resolve_reduction
+from .volume.statistics.exact import exact_statistics, stored_statistics
+from .volume.statistics.summary import Statistics, estimate_statistics
 from .volume.volume import Volume, make_layout
 
 __all__ = ["Scan"]
@@ -107,6 +109,7 @@ class Scan:
         LayoutError
             The layout, signal, reduction, tensor or role does not exist here.
         """
+        resolve_reduction(signal, reduction)  # Before work that may take minutes.
         if layout == "circuits":
             from .volume.circuits import circuit_volume
 
@@ -128,11 +131,18 @@ class Scan:
 
     def values(self, part: Part) -> NDArray[Any]:
         """The values of a part of the anatomy: stored values, plus the part's shift."""
+        values = self._gather(part, [(0, n) for n in part.shape])
+        return values + values.dtype.type(part.shift) if part.shift else values
+
+    def _gather(self, part: Part, box: Sequence[tuple[int, int]]) -> NDArray[Any]:
+        """The stored values of a box of a part, as a new array."""
         tensor = self.checkpoint[part.tensor]
-        out = np.empty(part.shape, tensor.dtype)
-        for target, split, region in part.view.pieces([(0, n) for n in part.shape]):
-            out[target].reshape(split)[...] = tensor.read(region)
-        return out + out.dtype.type(part.shift) if part.shift else out
+        out = np.empty([b - a for a, b in box], tensor.dtype)
+        for target, split, region in part.view.pieces(box):
+            # With an ellipsis even an array without axes gives a view, not its value.
+            at: Any = (*target, ...)
+            out[at].reshape(split)[...] = tensor.read(region)
+        return out
 
     def head(self, layer: int, head: int, role: str = "q") -> NDArray[Any]:
         """One head's weights, ``(channel, d_head)``, whatever the file's orientation or fusion.
@@ -150,13 +160,8 @@ class Scan:
             )
         if not 0 <= head < part.n_heads:
             raise LayoutError(f"{part.name} has heads 0 to {part.n_heads - 1}, there is no {head}.")
-        tensor = self.checkpoint[part.tensor]
         units = (head * part.d_head, (head + 1) * part.d_head)
-        box = (*((0, n) for n in part.shape[:-1]), units)
-        out = np.empty([b - a for a, b in box], tensor.dtype)
-        for target, split, region in part.view.pieces(box):
-            out[target].reshape(split)[...] = tensor.read(region)
-        return out
+        return self._gather(part, [*((0, n) for n in part.shape[:-1]), units])
 
     def close(self) -> None:
         """Release the files."""

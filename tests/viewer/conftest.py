@@ -51,22 +51,11 @@ def window(make_viewer: Callable):
 
 
 @pytest.fixture
-def settle(qtbot) -> Callable:
+def settle() -> Callable[[], None]:
     """Runs events until nothing is under way."""
-    from napari_gpt2_tomo.viewer.work import when_idle
+    from napari_gpt2_tomo.viewer.work import finish_all
 
-    def run() -> None:
-        from qtpy.QtWidgets import QApplication
-
-        for _ in range(5):
-            QApplication.processEvents()
-        idle: list[bool] = []
-        when_idle(lambda: idle.append(True))
-        qtbot.waitUntil(lambda: bool(idle), timeout=60_000)
-        for _ in range(5):
-            QApplication.processEvents()
-
-    return run
+    return finish_all
 
 
 @pytest.fixture(autouse=True)

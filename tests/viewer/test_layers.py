@@ -7,7 +7,7 @@ from napari_gpt2_tomo.facade import Scan
 from napari_gpt2_tomo.viewer.layers import layer_data, title
 from napari_gpt2_tomo.viewer.link import ScanLink
 from napari_gpt2_tomo.viewer.looks import DIVERGING, LOOKS, proportions, simple
-from napari_gpt2_tomo.volume.signal import DEFAULT_REDUCTION
+from napari_gpt2_tomo.volume.reading.signal import DEFAULT_REDUCTION
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ def stages(monkeypatch):
     """The stages of the refinement wait until they are let go; gives the gate."""
     import threading
 
-    from napari_gpt2_tomo.volume.overview import Overview
+    from napari_gpt2_tomo.volume.overview.overview import Overview
 
     gates = {"quick_look": threading.Event(), "refine": threading.Event()}
 
@@ -142,7 +142,7 @@ def test_a_known_overview_starts_no_work(viewer, model, settle):
 def test_failed_work_is_said(viewer, new_model, settle, monkeypatch):
     from napari.utils.notifications import notification_manager
 
-    from napari_gpt2_tomo.volume.overview import Overview
+    from napari_gpt2_tomo.volume.overview.overview import Overview
 
     def fail(self, *_):
         raise TomoError("The disk is full.")

@@ -90,7 +90,7 @@ def test_two_volumes_share_a_scan_until_both_are_gone(viewer, model, settle):
 
 
 def test_removal_stops_the_work(viewer, new_model, settle, monkeypatch):
-    from napari_gpt2_tomo.volume.overview import Overview
+    from napari_gpt2_tomo.volume.overview.overview import Overview
 
     stopped = []
 

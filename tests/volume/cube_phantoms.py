@@ -14,7 +14,7 @@ from napari_gpt2_tomo.anatomy.view import View
 from napari_gpt2_tomo.checkpoint.dtypes import STORED_TYPES, decode
 from napari_gpt2_tomo.checkpoint.region import Region, c_strides
 from napari_gpt2_tomo.checkpoint.tensor import LazyTensor
-from napari_gpt2_tomo.volume.signal import Signal
+from napari_gpt2_tomo.volume.reading.signal import Signal
 
 
 class RecordedTensor(LazyTensor):

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from napari_gpt2_tomo.anatomy import recognise
 from napari_gpt2_tomo.base import LayoutError
-from napari_gpt2_tomo.volume.blocks import heads_layout, tensor_layout
-from napari_gpt2_tomo.volume.body import body_layout
-from napari_gpt2_tomo.volume.layout import BlockLayout
-from napari_gpt2_tomo.volume.reader import BlockReader, make_reader
-from napari_gpt2_tomo.volume.signal import make_signal
-from napari_gpt2_tomo.volume.statistics import estimate_statistics
+from napari_gpt2_tomo.volume.layouts.blocks import heads_layout, tensor_layout
+from napari_gpt2_tomo.volume.layouts.body import body_layout
+from napari_gpt2_tomo.volume.layouts.layout import BlockLayout
+from napari_gpt2_tomo.volume.reading.reader import BlockReader, make_reader
+from napari_gpt2_tomo.volume.reading.signal import make_signal
+from napari_gpt2_tomo.volume.statistics.summary import estimate_statistics
 from volume.architectures import Sizes, architectures, falcon, gpt2, llama, neox
 from volume.fakes import KINDS, MemoryCheckpoint, checkpoint_of
 from volume.truth import limits, same, to_float32

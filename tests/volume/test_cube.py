@@ -14,9 +14,9 @@ from napari_gpt2_tomo.anatomy.part import HyperParameters, Part
 from napari_gpt2_tomo.anatomy.view import View
 from napari_gpt2_tomo.base import LayoutError, TomoError
 from napari_gpt2_tomo.checkpoint.region import c_strides
-from napari_gpt2_tomo.volume.cube import CubeLayout
-from napari_gpt2_tomo.volume.cube_reader import CubeReader
-from napari_gpt2_tomo.volume.hilbert import brick_table, decode, encode
+from napari_gpt2_tomo.volume.layouts.cube import CubeLayout
+from napari_gpt2_tomo.volume.layouts.hilbert import brick_table, decode, encode
+from napari_gpt2_tomo.volume.reading.cube_reader import CubeReader
 from volume.cube_phantoms import Phantom, phantoms, shown, signal
 
 

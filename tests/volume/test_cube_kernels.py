@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from napari_gpt2_tomo.volume.cube_kernels import combine, finish, reduce_run
-from napari_gpt2_tomo.volume.signal import Reduction
+from napari_gpt2_tomo.volume.kernels.runs import combine, finish, reduce_run
+from napari_gpt2_tomo.volume.reading.signal import Reduction
 
 FLOATS = st.one_of(
     st.floats(width=32),

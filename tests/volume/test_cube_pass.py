@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from napari_gpt2_tomo.base import Cancelled
 from napari_gpt2_tomo.checkpoint.dtypes import LUT, STORED_TYPES
-from napari_gpt2_tomo.volume import cube_pass, stream
-from napari_gpt2_tomo.volume.cube import CubeLayout
-from napari_gpt2_tomo.volume.cube_pass import CubePass, sample_bricks
-from napari_gpt2_tomo.volume.cube_reader import CubeReader
-from napari_gpt2_tomo.volume.hilbert import decode
-from napari_gpt2_tomo.volume.run import run_all
+from napari_gpt2_tomo.volume.layouts.cube import CubeLayout
+from napari_gpt2_tomo.volume.layouts.hilbert import decode
+from napari_gpt2_tomo.volume.overview import cube_pass, stream
+from napari_gpt2_tomo.volume.overview.cube_pass import CubePass, sample_bricks
+from napari_gpt2_tomo.volume.overview.run import run_all
+from napari_gpt2_tomo.volume.reading.cube_reader import CubeReader
 from volume.cube_phantoms import Phantom, RecordedTensor, phantoms, signal
 from volume.test_cube import anatomy_of, whole
 

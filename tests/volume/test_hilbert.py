@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_gpt2_tomo.volume.hilbert import (
+from napari_gpt2_tomo.volume.layouts.hilbert import (
     MAX_ORDER,
     N_ORIENTATIONS,
     brick_table,

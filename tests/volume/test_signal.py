@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from napari_gpt2_tomo.anatomy import recognise
 from napari_gpt2_tomo.anatomy.anatomy import Anatomy
 from napari_gpt2_tomo.base import LayoutError
-from napari_gpt2_tomo.volume.blocks import tensor_layout
-from napari_gpt2_tomo.volume.body import body_layout
-from napari_gpt2_tomo.volume.reader import make_reader
-from napari_gpt2_tomo.volume.signal import Signal, make_signal, resolve_reduction
-from napari_gpt2_tomo.volume.statistics import Statistics, estimate_statistics
-from napari_gpt2_tomo.volume.statistics_store import exact_statistics
+from napari_gpt2_tomo.volume.layouts.blocks import tensor_layout
+from napari_gpt2_tomo.volume.layouts.body import body_layout
+from napari_gpt2_tomo.volume.reading.reader import make_reader
+from napari_gpt2_tomo.volume.reading.signal import Signal, make_signal, resolve_reduction
+from napari_gpt2_tomo.volume.statistics.exact import exact_statistics
+from napari_gpt2_tomo.volume.statistics.summary import Statistics, estimate_statistics
 from volume.architectures import Sizes, gpt2
 from volume.fakes import MemoryCheckpoint, checkpoint_of
 from volume.truth import assert_reduced, limits, same, streamed

@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from napari_gpt2_tomo.anatomy import recognise
 from napari_gpt2_tomo.anatomy.anatomy import Anatomy
 from napari_gpt2_tomo.base import Cancelled, SilentProgress
-from napari_gpt2_tomo.volume import histogram, statistics, statistics_store
-from napari_gpt2_tomo.volume.body import body_layout
-from napari_gpt2_tomo.volume.reader import make_reader
-from napari_gpt2_tomo.volume.signal import make_signal
-from napari_gpt2_tomo.volume.statistics import QUANTILES, Statistics, estimate_statistics
-from napari_gpt2_tomo.volume.statistics_store import exact_statistics, stored_statistics
+from napari_gpt2_tomo.volume.layouts.body import body_layout
+from napari_gpt2_tomo.volume.reading.reader import make_reader
+from napari_gpt2_tomo.volume.reading.signal import make_signal
+from napari_gpt2_tomo.volume.statistics import exact as statistics_store
+from napari_gpt2_tomo.volume.statistics import histogram
+from napari_gpt2_tomo.volume.statistics import summary as statistics
+from napari_gpt2_tomo.volume.statistics.exact import exact_statistics, stored_statistics
+from napari_gpt2_tomo.volume.statistics.summary import QUANTILES, Statistics, estimate_statistics
 from volume.architectures import Sizes, architectures, gpt2, llama, mixtral, neox
 from volume.fakes import FLOATS, KINDS, MemoryCheckpoint, checkpoint_of
 from volume.truth import limits, passed, to_float32

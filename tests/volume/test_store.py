@@ -17,9 +17,9 @@ from ome_zarr_models.v05.image import Image
 from napari_gpt2_tomo.base import Cancelled, SilentProgress, TomoError
 from napari_gpt2_tomo.checkpoint import open_checkpoint
 from napari_gpt2_tomo.facade import Scan
-from napari_gpt2_tomo.volume.statistics import Statistics
-from napari_gpt2_tomo.volume.statistics_store import stored_statistics
-from napari_gpt2_tomo.volume.store import PartialEntry, entries, entry_lock, trim
+from napari_gpt2_tomo.volume.overview.store import PartialEntry, entries, entry_lock, trim
+from napari_gpt2_tomo.volume.statistics.exact import stored_statistics
+from napari_gpt2_tomo.volume.statistics.summary import Statistics
 from napari_gpt2_tomo.volume.volume import Volume
 from volume.truth import limits, same
 
@@ -30,7 +30,7 @@ CHILD = f"""
 import sys, time
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from napari_gpt2_tomo.facade import Scan
-from napari_gpt2_tomo.volume.store import PartialEntry
+from napari_gpt2_tomo.volume.overview.store import PartialEntry
 from volume.truth import limits
 path, pause = sys.argv[1], float(sys.argv[2])
 write = PartialEntry.write

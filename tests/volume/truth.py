@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_gpt2_tomo.volume import body, levels, matrices, reduce, stream
-from napari_gpt2_tomo.volume.layout import Layout
-from napari_gpt2_tomo.volume.reader import LevelReader
-from napari_gpt2_tomo.volume.statistics import Statistics
-from napari_gpt2_tomo.volume.statistics_store import merge_tallies
+from napari_gpt2_tomo.volume.kernels import matrices
+from napari_gpt2_tomo.volume.layouts import body, levels
+from napari_gpt2_tomo.volume.layouts.layout import Layout
+from napari_gpt2_tomo.volume.overview import stream
+from napari_gpt2_tomo.volume.reading import accumulator as reduce
+from napari_gpt2_tomo.volume.reading.reader import LevelReader
+from napari_gpt2_tomo.volume.statistics.exact import merge_tallies
+from napari_gpt2_tomo.volume.statistics.summary import Statistics
 from volume.fakes import MemoryCheckpoint
 
 

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base import Progress, TomoError
-from ..volume.body import BodyLayout
+from ..volume.layouts.body import BodyLayout
 from ..volume.volume import Volume
 from .layers import add_scan
+from .work import finish_all
 
 if TYPE_CHECKING:
     from ..facade import Scan
@@ -94,7 +95,7 @@ def save_views(
         ]
         low, high = image.contrast_limits
     finally:
-        _settle()
+        finish_all()
         viewer.close()
     title = f"{scan.name} · {scan.anatomy.n_parameters:,} parameters · {volume.layout.name}"
     title += f" · {volume.signal} from {low:.3g} to {high:.3g}"
@@ -153,22 +154,9 @@ def _shoot(viewer: Any, view: _View, at: Sequence[int], image: Any) -> NDArray[n
         # Turned, no side is longer than the diagonal.
         sides = [math.hypot(*sides)] * 2
     camera.zoom = FILL * min(have / need for have, need in zip(PANEL, sides, strict=True))
-    _settle()
+    finish_all()
     picture = viewer.screenshot(size=PANEL, canvas_only=True, flash=False)
     return np.ascontiguousarray(picture[..., :3])
-
-
-def _settle() -> None:
-    """Wait for what was begun in the background: the level for 3-D is read by a worker."""
-    from qtpy.QtCore import QThreadPool
-    from qtpy.QtWidgets import QApplication
-
-    pool = QThreadPool.globalInstance()
-    QApplication.processEvents()
-    while pool is not None and pool.activeThreadCount():
-        pool.waitForDone(50)
-        QApplication.processEvents()
-    QApplication.processEvents()
 
 
 def _compose(title: str, panels: Sequence[tuple[str, NDArray[np.uint8]]], path: Path) -> Path:

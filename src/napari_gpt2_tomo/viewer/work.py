@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from ..base import Cancelled, Progress, SilentProgress, TomoError
 
-__all__ = ["Job", "Work", "show", "stop_all", "wait_for", "when_idle"]
+__all__ = ["Job", "Work", "finish_all", "show", "stop_all", "wait_for", "when_idle"]
 
 T = TypeVar("T")
 
@@ -161,6 +161,20 @@ def wait_for(work: Callable[[Progress], T]) -> T:
     if not found:
         raise Cancelled("The work was cancelled.")
     return found[0]
+
+
+def finish_all() -> None:
+    """Process events until no work is under way; for scripts that look at the result."""
+    from qtpy.QtCore import QEventLoop
+    from qtpy.QtWidgets import QApplication
+
+    QApplication.processEvents()
+    if _running:
+        loop = QEventLoop()
+        when_idle(loop.quit)
+        loop.exec()
+    # What ended last has queued its drawing.
+    QApplication.processEvents()
 
 
 @atexit.register

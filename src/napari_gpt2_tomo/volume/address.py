@@ -10,7 +10,7 @@ from ..anatomy.anatomy import Anatomy
 from ..anatomy.part import Part
 from ..checkpoint.region import c_strides
 from ..checkpoint.tensor import LazyTensor
-from .layout import Place
+from .layouts.layout import Place
 
 __all__ = ["Address", "describe"]
 
@@ -85,7 +85,7 @@ class Address:
 
 
 def part_title(role: str, layer: int | None, expert: int | None = None) -> str:
-    """Name of a part for a caption: ``"L3 · K"``, ``"L3 · expert 7 gate"``."""
+    """Name of a part for a caption: ``"L3 K"``, ``"L3 expert 7 gate"``."""
     name = _LETTERS.get(role, role.replace("_", " "))
     if expert is not None:
         name = f"expert {expert} {name}"

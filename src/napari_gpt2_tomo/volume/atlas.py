@@ -9,8 +9,8 @@ import numpy as np
 
 from ..anatomy.anatomy import Anatomy
 from .address import part_title
-from .reader import LevelReader
-from .virtual import VirtualVolume
+from .reading.reader import LevelReader
+from .reading.virtual import VirtualVolume
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -73,7 +73,7 @@ class Atlas:
     @cached_property
     def levels(self) -> "Sequence[da.Array]":
         """Labels as lazy dask arrays, int32, finest first."""
-        from .lazy import dask_level
+        from .reading.lazy import dask_level
 
         return [
             dask_level(self.level(i), f"tomo-atlas-{self._token}-{i}")

@@ -21,9 +21,9 @@ from ..anatomy.view import View
 from ..base import LayoutError, Progress, TomoError
 from ..checkpoint.region import Region, c_strides
 from ..checkpoint.tensor import Checkpoint, LazyTensor
-from .layout import Block, BlockLayout
-from .levels import halvings
-from .statistics import estimate_statistics
+from .layouts.layout import Block, BlockLayout
+from .layouts.levels import halvings
+from .statistics.summary import estimate_statistics
 from .volume import Volume
 
 __all__ = ["CIRCUITS", "CircuitAddress", "CircuitVolume", "circuit_volume"]
@@ -99,8 +99,9 @@ class _CircuitTensor(LazyTensor):
         own = head * (part.n_heads or 0) // self.n_heads
         box = [(0, part.shape[0]), (own * width, (own + 1) * width)]
         out = np.empty([b - a for a, b in box], np.float32)
-        for target, split, region in part.view.pieces(box):
-            out[target].reshape(split)[...] = self._checkpoint[part.tensor].read(region)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for target, split, region in part.view.pieces(box):
+                self._checkpoint[part.tensor].read_into(region, out[target].reshape(split))
         return out
 
     def read(self, region: Region) -> NDArray[np.float32]:
@@ -119,7 +120,8 @@ class _CircuitTensor(LazyTensor):
         out = np.empty((len(heads), len(rows), len(columns)), np.float32)
         for i, head in enumerate(heads):
             first, second = self._factors(int(head))
-            np.matmul(first[rows], second[columns].T, out=out[i])
+            with np.errstate(over="ignore", invalid="ignore"):
+                np.matmul(first[rows], second[columns].T, out=out[i])
         return out.reshape(region.shape)
 
     raw = read
@@ -152,8 +154,9 @@ class _CircuitCheckpoint(Checkpoint):
 
     @property
     def fingerprint(self) -> str:
-        """That of the checkpoint, marked with the circuit."""
-        return hashlib.sha256(f"{self._base.fingerprint} {self._kind}".encode()).hexdigest()
+        """That of the checkpoint, marked with the circuit and where its factors lie."""
+        views = [(p.tensor, p.view) for tensor in self.tensors.values() for p in tensor.parts]
+        return hashlib.sha256(f"{self._base.fingerprint} {self._kind} {views}".encode()).hexdigest()
 
     def content_hash(self, progress: Progress | None = None) -> str:
         """The checkpoint's."""
@@ -201,7 +204,7 @@ def circuit_volume(
         raise LayoutError(f"Circuits show the signals 'signed' and 'magnitude', not {signal!r}.")
     first_role, second_role, *channels = CIRCUITS[kind]
     pairs = []
-    for layer in range(anatomy.hyper.n_layers or 0):
+    for layer in sorted({part.layer for part in anatomy.parts if part.layer is not None}):
         try:
             pair = (anatomy.part(first_role, layer), anatomy.part(second_role, layer))
         except TomoError:

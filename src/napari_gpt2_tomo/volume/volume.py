@@ -12,14 +12,14 @@ from ..base import LayoutError, Progress
 from ..checkpoint.tensor import Checkpoint
 from .address import Address, describe, part_title
 from .atlas import Atlas, Region
-from .blocks import heads_layout, tensor_layout
-from .body import BodyLayout, body_fits, body_layout
-from .layout import Layout
-from .overview import Overview
-from .reader import LevelReader, make_reader
-from .signal import make_signal, resolve_reduction
-from .statistics import Statistics
-from .virtual import VirtualVolume
+from .layouts.blocks import heads_layout, tensor_layout
+from .layouts.body import BodyLayout, body_fits, body_layout
+from .layouts.layout import Layout
+from .overview.overview import Overview
+from .reading.reader import LevelReader, make_reader
+from .reading.signal import make_signal, resolve_reduction
+from .reading.virtual import VirtualVolume
+from .statistics.summary import Statistics
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -43,7 +43,7 @@ def make_layout(
     if name == "body":
         return body_layout(anatomy, tensor_shapes)
     if name == "cube":
-        from .cube import CubeLayout
+        from .layouts.cube import CubeLayout
 
         return CubeLayout(anatomy, tensor_shapes)
     if name == "tensor":
@@ -136,7 +136,7 @@ class Volume:
     @cached_property
     def levels(self) -> "Sequence[da.Array]":
         """Every level as a lazy dask array, float32, finest first; exact, see `level`."""
-        from .lazy import dask_level
+        from .reading.lazy import dask_level
 
         return [
             dask_level(self.level(i), f"{self.overview.token}-{i}")
@@ -150,7 +150,7 @@ class Volume:
         levels are air, then a quick look, then exact. Each state has its own
         dask tokens: call this again after a change of ``overview.state``.
         """
-        from .lazy import dask_level
+        from .reading.lazy import dask_level
 
         state = self.overview.state
         return [

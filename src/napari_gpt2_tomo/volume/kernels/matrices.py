@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..anatomy.view import Digits
-from ..checkpoint.dtypes import LUT, decode
-from ..checkpoint.region import Region
-from ..checkpoint.tensor import LazyTensor
-from .signal import Signal
+from ...anatomy.view import Digits
+from ...checkpoint.dtypes import LUT, decode
+from ...checkpoint.region import Region
+from ...checkpoint.tensor import LazyTensor
+from ..reading.signal import Signal
 
 __all__ = ["Matrix", "MatrixPiece", "Source", "split_digits"]
 
@@ -165,7 +165,7 @@ def _flat(matrix: NDArray[Any]) -> NDArray[Any]:
 
 
 def _decode(tensor: LazyTensor, raw: NDArray[Any], out: NDArray[np.float32]) -> None:
-    from . import kernels
+    from . import planes as kernels
 
     if raw.dtype.itemsize <= 2 and raw.flags.aligned and raw.strides[1] == raw.itemsize:
         stride = raw.strides[0] // raw.itemsize

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..base import cache_folder
+from ...base import cache_folder
 
 __all__ = ["is_ready", "prepare"]
 
@@ -54,7 +54,7 @@ def prepare() -> None:
 
 
 def _marker() -> Path:
-    source = Path(__file__).with_name("kernels.py").read_bytes()
+    source = Path(__file__).with_name("planes.py").read_bytes()
     what = f"{importlib.metadata.version('numba')} {sys.version} {platform.processor()}"
     digest = hashlib.sha256(source + what.encode() + str(Path(__file__)).encode())
     return cache_folder("kernels") / digest.hexdigest()[:32]
@@ -76,7 +76,7 @@ def _compile_elsewhere() -> None:
 
 def _run_all() -> None:
     """Call every kernel once on a few numbers, with the types that the pass uses."""
-    from . import kernels
+    from . import planes as kernels
 
     values = np.ones(16, np.float32)
     values.flags.writeable = False

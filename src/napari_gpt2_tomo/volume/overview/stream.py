@@ -15,14 +15,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from . import kernels
-from .body import BodyLayout
-from .layout import BlockLayout, Box
-from .matrices import MatrixPiece, Source, split_digits
-from .planes import Arrangement, Stack, Tally
-from .reader import BlockReader, LevelReader
-from .reduce import Accumulator
+from ..kernels import planes as kernels
+from ..kernels.matrices import MatrixPiece, Source, split_digits
+from ..layouts.body import BodyLayout
+from ..layouts.layout import BlockLayout, Box
+from ..reading.accumulator import Accumulator
+from ..reading.reader import BlockReader, LevelReader
 from .run import Step
+from .stack import Arrangement, Stack, Tally
 
 __all__ = [
     "BodyPass",
@@ -284,8 +284,8 @@ def make_pass(reader: LevelReader, tallied: bool) -> Pass:
             return BodyPass(reader, tallied)
         assert isinstance(reader.layout, BlockLayout)
         return PlainPass(reader)
+    from ..reading.cube_reader import CubeReader
     from .cube_pass import CubePass
-    from .cube_reader import CubeReader
 
     assert isinstance(reader, CubeReader)
     return CubePass(reader)

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..anatomy.anatomy import Anatomy
-from ..anatomy.view import View
-from ..base import LayoutError
-from ..checkpoint.region import Region, c_strides
+from ...anatomy.anatomy import Anatomy
+from ...anatomy.view import View
+from ...base import LayoutError
+from ...checkpoint.region import Region, c_strides
 
 __all__ = ["Block", "BlockLayout", "Box", "Layout", "Piece", "Place"]
 

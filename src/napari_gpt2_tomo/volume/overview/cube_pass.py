@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .cube_kernels import Partial, combine, finish, put, reduce_run
-from .cube_reader import CubeReader
-from .hilbert import brick_voxels, decode, encode_point, orientations
+from ..kernels.runs import Partial, combine, finish, put, reduce_run
+from ..layouts.hilbert import brick_voxels, decode, encode_point, orientations
+from ..reading.cube_reader import CubeReader
+from ..reading.signal import Reduction
 from .quick import SHARE
 from .run import Step
-from .signal import Reduction
 from .stream import Tallies, Tile, first_stored_level
 
 __all__ = ["CHUNK_BITS", "CubePass", "sample_bricks"]

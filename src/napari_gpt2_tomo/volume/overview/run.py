@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import TypeVar
 
-from ..base import Cancelled, Progress
+from ...base import Cancelled, Progress
 
 __all__ = ["Step", "run_all"]
 

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..anatomy.anatomy import Anatomy
-from ..base import Progress, cache_folder
-from ..checkpoint.region import Region
-from ..checkpoint.tensor import Checkpoint
+from ...anatomy.anatomy import Anatomy
+from ...base import Progress, cache_folder
+from ...checkpoint.region import Region
+from ...checkpoint.tensor import Checkpoint
+from ..array_files import load_arrays, save_arrays
+from ..kernels.compiled import prepare
+from ..overview.run import Step, run_all
+from ..reading.accumulator import key_values
 from . import histogram
-from .array_files import load_arrays, save_arrays
-from .compiled import prepare
-from .reduce import key_values
-from .run import Step, run_all
-from .statistics import Statistics, StatisticsBuilder
+from .summary import Statistics, StatisticsBuilder
 
 __all__ = [
     "Contribution",
@@ -32,7 +32,7 @@ _VERSION = 1
 """Raised when the meaning of the stored arrays changes."""
 
 Contribution = tuple[NDArray[np.float64], NDArray[np.uint16], NDArray[np.uint32]]
-"""Moments (6,) as of `kernels.pool_sums`, histogram bins in use and their counts."""
+"""Moments (6,) as of `kernels.planes.pool_sums`, histogram bins in use and their counts."""
 
 
 def statistics_path(checkpoint: Checkpoint, anatomy: Anatomy) -> Path:
@@ -87,10 +87,10 @@ def exact_statistics(
         `progress` asked to stop.
     """
     prepare()
-    from . import kernels
-    from .matrices import Source
-    from .planes import Tally
-    from .stream import sampling
+    from ..kernels import planes as kernels
+    from ..kernels.matrices import Source
+    from ..overview.stack import Tally
+    from ..overview.stream import sampling
 
     found: list[dict[int, Contribution]] = [{} for _ in anatomy.parts]
     if progress is not None:

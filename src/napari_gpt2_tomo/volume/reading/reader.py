@@ -6,10 +6,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checkpoint.tensor import LazyTensor
-from .blocks import TensorLayout
-from .layout import BlockLayout, Box, Layout, Piece
-from .reduce import Accumulator
+from ...checkpoint.tensor import LazyTensor
+from ..layouts.blocks import TensorLayout
+from ..layouts.layout import BlockLayout, Box, Layout, Piece
+from .accumulator import Accumulator
 from .signal import Reduction, Signal
 
 __all__ = ["BlockReader", "LevelReader", "make_reader"]
@@ -144,7 +144,7 @@ def make_reader(
     """The reader for a layout."""
     if isinstance(layout, BlockLayout):
         return BlockReader(layout, tensors, signal, reduction)
-    from .cube import CubeLayout
+    from ..layouts.cube import CubeLayout
     from .cube_reader import CubeReader
 
     if isinstance(layout, CubeLayout):

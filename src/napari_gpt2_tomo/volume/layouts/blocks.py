@@ -6,10 +6,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..anatomy.anatomy import Anatomy
-from ..anatomy.view import Digits, View, cut
-from ..base import LayoutError
-from ..checkpoint.region import c_strides
+from ...anatomy.anatomy import Anatomy
+from ...anatomy.view import Digits, View, cut
+from ...base import LayoutError
+from ...checkpoint.region import c_strides
 from .layout import Block, BlockLayout, Box, Place
 from .levels import halvings
 from .part_lookup import PartLookup

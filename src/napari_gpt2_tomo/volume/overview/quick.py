@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..anatomy.view import View
-from ..base import Progress
-from .layout import Block
-from .reader import BlockReader, LevelReader
-from .reduce import Accumulator
+from ...anatomy.view import View
+from ...base import Progress
+from ..layouts.layout import Block
+from ..reading.accumulator import Accumulator
+from ..reading.reader import BlockReader, LevelReader
 
 __all__ = ["BUDGET", "RUN", "SHARE", "quick_levels"]
 
@@ -39,8 +39,8 @@ def quick_levels(
     if isinstance(reader, BlockReader):
         values = _sample_blocks(reader, coarse, progress)
     else:
+        from ..reading.cube_reader import CubeReader
         from .cube_pass import sample_bricks
-        from .cube_reader import CubeReader
 
         assert isinstance(reader, CubeReader)
         values = sample_bricks(reader, coarse, BUDGET, RUN)

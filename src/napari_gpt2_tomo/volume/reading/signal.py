@@ -8,9 +8,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ..anatomy.anatomy import Anatomy
-from ..base import LayoutError
-from .statistics import Statistics
+from ...anatomy.anatomy import Anatomy
+from ...base import LayoutError
+from ..statistics.summary import Statistics
 
 __all__ = [
     "DEFAULT_REDUCTION",

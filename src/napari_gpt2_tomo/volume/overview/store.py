@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base import TomoError, cache_folder
-from .array_files import load_arrays, save_arrays
-from .layout import Box
+from ...base import TomoError, cache_folder
+from ..array_files import load_arrays, save_arrays
+from ..layouts.layout import Box
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checkpoint.region import Region
-from ..checkpoint.tensor import LazyTensor
-from . import histogram, kernels
-from .matrices import MatrixPiece, Source
-from .signal import Reduction
-from .statistics_store import Contribution
+from ...checkpoint.region import Region
+from ...checkpoint.tensor import LazyTensor
+from ..kernels import planes as kernels
+from ..kernels.matrices import MatrixPiece, Source
+from ..reading.signal import Reduction
+from ..statistics import histogram
+from ..statistics.exact import Contribution
 
 __all__ = ["Arrangement", "Stack", "Tally", "count_pieces"]
 

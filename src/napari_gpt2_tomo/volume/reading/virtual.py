@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .layout import Box
+from ..layouts.layout import Box
 
 __all__ = ["VirtualVolume"]
 

@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base import Progress, TomoError
-from ..checkpoint.tensor import Checkpoint
-from .compiled import prepare
-from .layout import Box
-from .quick import quick_levels
-from .reader import LevelReader
-from .run import Step, run_all
-from .signal import Reduction, Signal
-from .statistics import Statistics
-from .statistics_store import (
+from ...base import Progress, TomoError
+from ...checkpoint.tensor import Checkpoint
+from ..kernels.compiled import prepare
+from ..layouts.layout import Box
+from ..reading.reader import LevelReader
+from ..reading.signal import Reduction, Signal
+from ..reading.virtual import VirtualVolume
+from ..statistics.exact import (
     Contribution,
     keep_statistics,
     merge_tallies,
     stored_statistics,
 )
+from ..statistics.summary import Statistics
+from .quick import quick_levels
+from .run import Step, run_all
 from .store import CACHE_BYTES, Entry, PartialEntry, entry_lock, overview_folder, trim
 from .stream import Pass, Tallies, first_stored_level, make_pass
-from .virtual import VirtualVolume
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..anatomy.anatomy import Anatomy
-from ..anatomy.view import View
-from ..checkpoint.region import Region
-from ..checkpoint.tensor import LazyTensor
+from ...anatomy.anatomy import Anatomy
+from ...anatomy.view import View
+from ...checkpoint.region import Region
+from ...checkpoint.tensor import LazyTensor
 from . import histogram
 
 __all__ = ["QUANTILES", "SAMPLE_RUN", "Statistics", "StatisticsBuilder", "estimate_statistics"]

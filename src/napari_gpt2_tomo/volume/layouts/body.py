@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..anatomy.anatomy import Anatomy
-from ..anatomy.part import Part
-from ..anatomy.view import Digits, View, cut
-from ..base import LayoutError
+from ...anatomy.anatomy import Anatomy
+from ...anatomy.part import Part
+from ...anatomy.view import Digits, View, cut
+from ...base import LayoutError
 from .layout import Block, BlockLayout
 from .levels import PLANE_LIMIT, VOXEL_LIMIT, round_up
 

@@ -18,9 +18,9 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ..anatomy.anatomy import Anatomy
-from ..base import LayoutError
-from ..checkpoint.region import c_strides
+from ...anatomy.anatomy import Anatomy
+from ...base import LayoutError
+from ...checkpoint.region import c_strides
 from .hilbert import decode_point, encode, encode_point, extent, orientations
 from .layout import Box, Layout, Place, flat_index
 from .levels import VOXEL_LIMIT, round_up

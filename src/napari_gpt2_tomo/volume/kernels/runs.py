@@ -14,9 +14,9 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checkpoint.dtypes import LUT, decode
-from .kernels import look_up, widen
-from .signal import Reduction
+from ...checkpoint.dtypes import LUT, decode
+from ..reading.signal import Reduction
+from .planes import look_up, widen
 
 __all__ = ["Partial", "combine", "decode_run", "finish", "put", "reduce_run"]
 

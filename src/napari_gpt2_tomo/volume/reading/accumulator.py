@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import histogram
-from .compiled import is_ready
+from ..kernels.compiled import is_ready
+from ..statistics import histogram
 from .signal import Reduction
 
 __all__ = ["Accumulator"]
@@ -64,7 +64,7 @@ class Accumulator:
         *lead, f, g = self._factors if len(self._factors) > 1 else (0, 0)
         if f != g or f < 2 or any(n != 1 for n in lead) or not is_ready():
             return False
-        from . import kernels
+        from ..kernels import planes as kernels
 
         flipped = values.strides[-2] < values.strides[-1] and values.shape[-2] > 1
         turned = values.swapaxes(-1, -2) if flipped else values
@@ -159,7 +159,7 @@ def _turned(plane: NDArray[Any], flipped: bool) -> NDArray[Any]:
 
 
 def key_values(keys: NDArray[np.int32]) -> NDArray[np.float32]:
-    """The float32 of sort keys, see `kernels.FINITE_HIGH`."""
+    """The float32 of sort keys, see `kernels.planes.FINITE_HIGH`."""
     return np.where(keys < 0, keys ^ np.int32(0x7FFFFFFF), keys).view(np.float32)
 
 

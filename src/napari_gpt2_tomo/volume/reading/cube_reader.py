@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base import LayoutError
-from ..checkpoint.dtypes import decode
-from ..checkpoint.region import Region
-from ..checkpoint.tensor import LazyTensor
-from .cube import Brick, CubeLayout, Run
-from .hilbert import brick_table, brick_voxels, mirrored
-from .layout import Box
-from .part_lookup import PartLookup
+from ...base import LayoutError
+from ...checkpoint.dtypes import decode
+from ...checkpoint.region import Region
+from ...checkpoint.tensor import LazyTensor
+from ..layouts.cube import Brick, CubeLayout, Run
+from ..layouts.hilbert import brick_table, brick_voxels, mirrored
+from ..layouts.layout import Box
+from ..layouts.part_lookup import PartLookup
 from .signal import Reduction, Signal
 
 __all__ = ["CubeReader"]
@@ -110,7 +110,7 @@ class CubeReader:
 
     def _read_beyond_bricks(self, box: Box, level: int) -> NDArray[np.float32]:
         """Voxels that are runs of several bricks, each reduced brick by brick."""
-        from .cube_kernels import combine, finish, reduce_run
+        from ..kernels.runs import combine, finish, reduce_run
 
         bits = self.layout.brick_bits
         out = np.zeros([b - a for a, b in box], np.float32)
@@ -131,7 +131,7 @@ class CubeReader:
     def _reduce(self, values: NDArray[np.float32], level: int) -> NDArray[np.float32]:
         if level == 0:
             return values
-        from .cube_kernels import finish, reduce_run
+        from ..kernels.runs import finish, reduce_run
 
         return finish(reduce_run(values, 8**level, self.reduction), self.reduction)
 
@@ -158,7 +158,7 @@ class CubeReader:
         Flat; the mapped file itself where it is float32 and of one tensor, else
         the beginning of `room`, or a new array.
         """
-        from .cube_kernels import decode_run
+        from ..kernels.runs import decode_run
 
         runs = list(self.layout.runs(start, stop))
         raws = [self._raw(run) for run in runs]

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..anatomy.view import View
-from ..base import LayoutError
+from ...anatomy.view import View
+from ...base import LayoutError
 
 __all__ = ["PartLookup"]
 

@@ -1,0 +1,1 @@
+"""Compiled loops over weights, and getting them ready. Some import numba."""

@@ -1,0 +1,1 @@
+"""Invertible maps between parameters and voxels. Pure arithmetic, no I/O."""

@@ -1,0 +1,1 @@
+"""Boxes of voxels from the checkpoint: signals, readers, reductions, array-likes."""

@@ -1,0 +1,1 @@
+"""Statistics of the weights: histograms, summaries, estimates, the exact pass."""
