@@ -54,6 +54,10 @@ def quick_levels(
     return levels
 
 
+_Planes = dict[int, NDArray[np.float32]]
+"""Coarse planes of a block by their number, without gaps."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Sample:
     """What is read of a block; its planes, numbered in C order, span the last two axes.
@@ -90,7 +94,7 @@ def _sample_blocks(
     share = max(0, budget - -(-least // stride)) / max(1, whole)
     if progress is not None:
         progress.start(len(layout.blocks), "Quick look")
-    kinds: dict[object, tuple[int, dict[int, Accumulator]]] = {}
+    kinds: dict[object, tuple[int, _Planes]] = {}
     left = budget
     for block in layout.blocks:
         # Where there are too many blocks, one takes what was read of another of its kind.
@@ -124,68 +128,92 @@ def _plan(reader: BlockReader, block: Block, share: float) -> _Sample:
     stored = _stored_bytes(reader, block)
     line = max(1, stored // max(1, planes * lines))
     wanted = int(share * stored)
-    band = min(lines, -(-RUN // line))
+    # Where a line of the file runs through all planes, they are read together or not at all.
+    steps = [_step(block.view, axis) for axis, n in enumerate(lead) if n > 1]
+    woven = bool(steps) and max(steps) < _step(block.view, across)
+    band = min(lines, -(-RUN // (line * planes if woven else line)))
     bands = _spread(lines, band, max(1, wanted // (planes * band * line)))
     once = sum(stop - first for first, stop in bands) * line
-    count = max(1, min(planes, wanted // once))
+    count = planes if woven else max(1, min(planes, wanted // once))
     every = -(-planes // count)
     return _Sample(across, bands, every, -(-planes // every) * once)
 
 
 def _read_sample(
     reader: BlockReader, block: Block, sample: _Sample, factors: tuple[int, ...]
-) -> dict[int, Accumulator]:
+) -> _Planes:
     """Planes of a block by number, reduced from some bands of their lines."""
     lead = block.view.shape[:-2]
-    plane = list(zip(block.start[-2:], block.stop[-2:], strict=True))
-    low = [a // f for (a, _), f in zip(plane, factors[-2:], strict=True)]
-    shape = [-(-b // f) - a for (_, b), f, a in zip(plane, factors[-2:], low, strict=True)]
-    found = {}
-    for number in range(0, math.prod(lead), sample.every):
-        index = np.unravel_index(number, lead) if lead else ()
-        before = [(a + int(i), a + int(i) + 1) for a, i in zip(block.start, index, strict=False)]
-        ones = (1,) * len(lead)
-        coarse = Accumulator((*ones, *shape), (*ones, *factors[-2:]), reader.reduction)
-        for first, stop in sample.bands:
-            band = list(plane)
-            origin = block.start[sample.across]
-            band[sample.across] = (origin + first, origin + stop)
-            for values, start in reader.values((*before, *band)):
-                inside = [
-                    a + i - f * b
-                    for (a, _), i, f, b in zip(band, start[-2:], factors[-2:], low, strict=True)
-                ]
-                coarse.add(values, (*(0,) * len(lead), *inside))
-        found[number] = coarse
+    planes = math.prod(lead)
+    numbers = range(0, planes, sample.every)
+    if sample.every == 1:
+        boxes = [list(zip(block.start, block.stop, strict=True))[: len(lead)]]
+    else:
+        places = (np.unravel_index(number, lead) for number in numbers)
+        boxes = [
+            [(a + int(i), a + int(i) + 1) for a, i in zip(block.start, place, strict=False)]
+            for place in places
+        ]
+    found: _Planes = {}
+    reduced = [_reduce(reader, block, sample, box, factors) for box in boxes]
+    values, counts = (
+        np.concatenate([array.reshape(-1, *array.shape[-2:]) for array in arrays])
+        for arrays in ([part.result() for part in reduced], [part.count for part in reduced])
+    )
+    for number, value, count in zip(numbers, values, counts, strict=True):
+        plane = _nearest(value, count)
+        if plane is not None:
+            found[number] = plane
     return found
 
 
-def _fill(
+def _reduce(
+    reader: BlockReader,
     block: Block,
+    sample: _Sample,
+    lead: list[tuple[int, int]],
     factors: tuple[int, ...],
-    sampled: dict[int, Accumulator],
-    out: NDArray[np.float32],
+) -> Accumulator:
+    """Bands of lines of some planes (`lead`, in voxels), reduced in the plane only."""
+    plane = list(zip(block.start[-2:], block.stop[-2:], strict=True))
+    low = [a // f for (a, _), f in zip(plane, factors[-2:], strict=True)]
+    shape = [-(-b // f) - a for (_, b), f, a in zip(plane, factors[-2:], low, strict=True)]
+    ones = (1,) * len(lead)
+    coarse = Accumulator(
+        (*(b - a for a, b in lead), *shape), (*ones, *factors[-2:]), reader.reduction
+    )
+    for first, stop in sample.bands:
+        band = list(plane)
+        origin = block.start[sample.across]
+        band[sample.across] = (origin + first, origin + stop)
+        for values, start in reader.values((*lead, *band)):
+            inside = [
+                a + i - f * b
+                for (a, _), i, f, b in zip(band, start[-2:], factors[-2:], low, strict=True)
+            ]
+            coarse.add(values, (*start[:-2], *inside))
+    return coarse
+
+
+def _fill(
+    block: Block, factors: tuple[int, ...], sampled: _Planes, out: NDArray[np.float32]
 ) -> None:
-    """Write a block; what has no sample takes the nearest that has one."""
+    """Write a block; planes without a sample take the nearest that has one."""
     if not sampled:
         return
     known = np.array(list(sampled))
-    planes = {number: _nearest(coarse) for number, coarse in sampled.items()}
     row, column = (a // f for a, f in zip(block.start[-2:], factors[-2:], strict=True))
     for number, index in enumerate(np.ndindex(*block.view.shape[:-2])):
-        values = planes[int(known[np.abs(known - number).argmin()])]
-        if values is not None:
-            rows, columns = values.shape
-            at = tuple((a + i) // f for a, i, f in zip(block.start, index, factors, strict=False))
-            out[at][row : row + rows, column : column + columns] = values
+        values = sampled[int(known[np.abs(known - number).argmin()])]
+        rows, columns = values.shape
+        at = tuple((a + i) // f for a, i, f in zip(block.start, index, factors, strict=False))
+        out[at][row : row + rows, column : column + columns] = values
 
 
-def _nearest(coarse: Accumulator) -> NDArray[np.float32] | None:
+def _nearest(values: NDArray[np.float32], count: NDArray[np.int64]) -> NDArray[np.float32] | None:
     """A plane in which rows and columns without a sample repeat the nearest that has one."""
-    plane = (0,) * (coarse.count.ndim - 2)
-    values: NDArray[np.float32] = coarse.result()[plane]
     for axis in (0, 1):
-        held = np.flatnonzero(coarse.count[plane].any(axis=1 - axis))
+        held = np.flatnonzero(count.any(axis=1 - axis))
         if not len(held):
             return None
         places = np.arange(values.shape[axis])
@@ -202,8 +230,8 @@ def _step(view: View, axis: int) -> int:
 
 def _spread(length: int, band: int, count: int) -> list[tuple[int, int]]:
     """At most `count` bands of `band` lines, evenly spread over `length` lines."""
-    band = min(band, length)
-    count = min(count, -(-length // band))
+    if count * band >= length:
+        return [(0, length)]
     middles = [(i + 0.5) * length / count for i in range(count)]
     firsts = [max(0, min(int(middle - band / 2), length - band)) for middle in middles]
     return [(first, first + band) for first in firsts]
