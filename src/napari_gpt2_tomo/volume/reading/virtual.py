@@ -1,6 +1,7 @@
 """Volumes as array-likes: nothing is held, every index reads what it needs."""
 
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -47,37 +48,57 @@ class VirtualVolume:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, index: Any) -> NDArray[Any]:
-        """Voxels of a numpy basic index of integers, slices and an ellipsis."""
+    def view(self, index: Any) -> "VirtualVolume":
+        """The part that a numpy basic index selects; reads nothing yet."""
+        items = self._items(index)
+        ranges = [item for item in items if isinstance(item, range)]
+
+        def read(box: Box) -> NDArray[Any]:
+            inner = iter(box)
+            return np.asarray(self[tuple(_part(item, inner) for item in items)])
+
+        return VirtualVolume(tuple(len(item) for item in ranges), self.dtype, read)
+
+    def _items(self, index: Any) -> list[int | range]:
+        """A basic index of integers, slices and an ellipsis, as one item per axis."""
         items = index if isinstance(index, tuple) else (index,)
-        if Ellipsis in items:
-            at = items.index(Ellipsis)
+        if any(item is Ellipsis for item in items):
+            at = next(i for i, item in enumerate(items) if item is Ellipsis)
             fill = (slice(None),) * (self.ndim - len(items) + 1)
             items = (*items[:at], *fill, *items[at + 1 :])
         if len(items) > self.ndim:
             raise IndexError(f"{len(items)} indices for {self.ndim} axes")
         items = (*items, *(slice(None),) * (self.ndim - len(items)))
-        box: list[tuple[int, int]] = []
-        after: list[int | slice] = []
+        found: list[int | range] = []
         for item, length in zip(items, self.shape, strict=True):
             if isinstance(item, slice):
-                found = range(*item.indices(length))
-                if not found:
-                    box.append((0, 0))
-                    after.append(slice(None))
-                    continue
-                low, high = min(found[0], found[-1]), max(found[0], found[-1])
-                box.append((low, high + 1))
-                after.append(slice(None, None, found.step))
-            else:
-                at = int(item)
-                if not -length <= at < length:
-                    raise IndexError(f"index {at} is out of bounds for an axis of size {length}")
-                box.append((at % length, at % length + 1))
+                found.append(range(*item.indices(length)))
+                continue
+            at = _integer(item)
+            if not -length <= at < length:
+                raise IndexError(f"index {at} is out of bounds for an axis of size {length}")
+            found.append(at % length)
+        return found
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        """Voxels of a numpy basic index of integers, slices and an ellipsis."""
+        box: list[tuple[int, int]] = []
+        after: list[int | slice] = []
+        for item in self._items(index):
+            if isinstance(item, int):
+                box.append((item, item + 1))
                 after.append(0)
+            elif not item:
+                box.append((0, 0))
+                after.append(slice(None))
+            else:
+                box.append((min(item[0], item[-1]), max(item[0], item[-1]) + 1))
+                after.append(slice(None, None, item.step))
         return self._read_box(tuple(box), after)
 
     def _read_box(self, box: Box, after: list[int | slice]) -> NDArray[Any]:
+        if not box:
+            return self._read(box)
         if any(a == b for a, b in box):
             return np.zeros([b - a for a, b in box], self.dtype)[tuple(after)]
         first = after[0]
@@ -95,3 +116,19 @@ class VirtualVolume:
 
     def __repr__(self) -> str:
         return f"<VirtualVolume {self.dtype} {self.shape}>"
+
+
+def _integer(item: Any) -> int:
+    try:
+        return operator.index(item)
+    except TypeError:
+        raise IndexError(f"only integers, slices and '...' index a volume, not {item!r}") from None
+
+
+def _part(item: int | range, inner: Iterator[tuple[int, int]]) -> int | slice:
+    """What an interval of a view is of its parent's axis."""
+    if isinstance(item, int):
+        return item
+    a, b = next(inner)
+    piece = item[a:b]
+    return slice(piece.start, piece.stop if piece.stop >= 0 else None, piece.step)
