@@ -3,6 +3,7 @@
 import dask
 import numpy as np
 import pytest
+
 from napari_gpt2_tomo.volume.reading import lazy
 from napari_gpt2_tomo.volume.reading.virtual import VirtualVolume
 
