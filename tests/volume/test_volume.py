@@ -198,7 +198,7 @@ class TestCaption:
         ]
         assert captions[-4] == "c.table 1/1"
         assert captions[-3] == "a.conv … d.long"
-        assert captions[-1].startswith("d.long")
+        assert captions[-2:] == ["d.long 2/3", "d.long 3/3"]
 
     def test_other_layouts_count(self, scan):
         assert scan.volume("heads").caption(1) == "layer 1"

@@ -168,7 +168,7 @@ class _Builder:
     def scroll(self) -> None:
         """What has no place of its own: flattened into rows, each tensor on a new row."""
         self._check_vectors()
-        row = self.width
+        row, begin = self.width, len(self.sections)
         for position, part in sorted(self.placeless):
             flat = _merged(tuple(d for digits in part.view.axes for d in digits))
             done, size = 0, part.size
@@ -184,6 +184,19 @@ class _Builder:
                 self._scroll_rows(section, row, part, position, flat, done, stop)
                 row += rows
                 done = stop
+        self._number(begin)
+
+    def _number(self, begin: int) -> None:
+        """Say of sections that one part has to itself which of its sections they are."""
+        touched: dict[int, list[int]] = {}
+        for section in range(begin, len(self.sections)):
+            for position in self.sections[section].parts:
+                touched.setdefault(position, []).append(section)
+        for sections in touched.values():
+            for number, section in enumerate(sections, 1):
+                parts = self.sections[section].parts
+                if len(parts) == 1:
+                    self.sections[section] = Section(parts, number, len(sections))
 
     def _scroll_rows(
         self, section: int, row: int, part: Part, position: int, flat: Digits, start: int, stop: int
