@@ -89,6 +89,9 @@ def _run_all() -> None:
         shape = (values, bits, 4, 4, 4)
         kernels.pool_sums(*shape, 0, 0, 2, kernels.SQUARES, total, count, tally, bins, 1)
         kernels.pool_extreme(*shape, 0, 0, 2, count, count.copy(), count, tally, bins, 1)
+        voxels = np.zeros((2, 3) if plane == np.s_[:2, :2] else (2, 2), np.float32)[plane]
+        blocks = (2, kernels.SQUARES, total, voxels, 0, 0, total, count)
+        kernels.pool_whole_blocks(*shape, *blocks, tally, bins, 1)
     whole = np.ones((2, 2))
     voxels = np.zeros((2, 2), np.float32)
     kernels.emit_roots(whole.ravel(), whole.ravel(), voxels.ravel())
@@ -96,7 +99,7 @@ def _run_all() -> None:
     keys = np.zeros((2, 2), np.int32)
     kernels.emit_extreme(keys.ravel(), keys.ravel(), voxels.ravel().view(np.int32))
     one, one_key = np.zeros((1, 1)), np.zeros((1, 1), np.int32)
-    kernels.halve_sums(whole, one)
+    kernels.finish_sums((whole, one), (whole, one), (voxels, voxels[:1, :1].copy()), True)
     kernels.halve_beyond(whole, one, 0, 0)
     kernels.halve_extreme(keys, keys, one_key, one_key)
     table = np.zeros(2**16, np.float32)

@@ -21,9 +21,9 @@ __all__ = [
     "emit_extreme",
     "emit_means",
     "emit_roots",
+    "finish_sums",
     "halve_beyond",
     "halve_extreme",
-    "halve_sums",
     "look_up",
     "pool_extreme",
     "pool_sums",
@@ -585,13 +585,29 @@ def emit_means(total: Any, inverse: Any, out: Any) -> None:
 
 
 @_exact
-def halve_sums(total: Any, next_total: Any) -> None:
-    """Sums of 2 × 2 blocks."""
-    for i in range(next_total.shape[0]):
-        for j in range(next_total.shape[1]):
-            next_total[i, j] = (total[2 * i, 2 * j] + total[2 * i, 2 * j + 1]) + (
-                total[2 * i + 1, 2 * j] + total[2 * i + 1, 2 * j + 1]
-            )
+def finish_sums(totals: Any, inverses: Any, outs: Any, root: Any) -> None:
+    """Sums and voxels of all levels of a plane, from the sums of the first.
+
+    Parameters
+    ----------
+    totals, inverses, outs
+        A tuple per level of Σ (float64), 1/n (float64) and the voxels (float32); only
+        the sums of the first level are given, the others are computed.
+    root
+        Whether voxels are √(Σ/n) rather than Σ/n.
+    """
+    for level in range(len(totals)):
+        total, inverse, out = totals[level], inverses[level], outs[level]
+        for i in range(total.shape[0]):
+            row = total[i]
+            if level > 0:
+                above, below = totals[level - 1][2 * i], totals[level - 1][2 * i + 1]
+                for j in range(row.size):
+                    row[j] = (above[2 * j] + above[2 * j + 1]) + (below[2 * j] + below[2 * j + 1])
+            if root:
+                _emit_root_row(row, inverse[i], out[i])
+            else:
+                _emit_mean_row(row, inverse[i], out[i])
 
 
 @_exact

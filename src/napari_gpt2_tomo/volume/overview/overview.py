@@ -202,8 +202,15 @@ class Overview:
             total = round(layout.n_parameters * share)
             progress.start(total, f"Scanning {self._checkpoint.path.name}")
 
+        held = threading.local()
+
         def run(i: int, step: Step) -> None:
-            out = [np.zeros(chunk, np.float32) for chunk in chunks]
+            # Fresh memory for every tile would cost as much as the reduction itself.
+            if not hasattr(held, "out"):
+                held.out = [np.empty(chunk, np.float32) for chunk in chunks]
+            out = held.out
+            for level in out:
+                level.fill(0)
             tallies = work.run(work.tiles[i], out, step)
             partial.write(i, work.tiles[i].index, out, _pack(tallies))
 

@@ -141,7 +141,9 @@ class Stack:
         """Begin another plane, whose levels `emit` writes to `out`, as the volume is oriented."""
         self._at = arrangement
         self._out = out
-        self._voxels = self._transposed if arrangement.flipped else list(out)
+        # Without a level to write (all are coarser along the sections) there is still a sum.
+        direct = len(out) > 0 and not arrangement.flipped
+        self._voxels = list(out) if direct else self._transposed
         # Sums of whole blocks go to the next level alone; without one they are needed here.
         self._edge = (0, 0) if self._extreme or len(self._factors) == 1 else arrangement.edge
         if self._extreme:
@@ -217,20 +219,29 @@ class Stack:
         """Write the voxels of every level."""
         if self._lost:
             self._merge_hidden()
-        for i, target in enumerate(self._out):
-            if self._extreme:
+        if self._extreme:
+            for i in range(len(self._out)):
                 self._emit_extreme(i)
-            else:
-                if i == 1:
-                    kernels.halve_beyond(self._total[0], self._total[1], *self._edge)
-                elif i:
-                    kernels.halve_sums(self._total[i - 1], self._total[i])
-                rows, columns = self._edge if i == 0 else (0, 0)
-                self._emit_sums(i, np.s_[rows:, :])
-                if columns:
-                    self._emit_sums(i, np.s_[:rows, columns:])
-            if self._at.flipped:
-                np.copyto(target, self._voxels[i].T)
+        else:
+            self._emit_all_sums()
+        if self._at.flipped:
+            for target, voxels in zip(self._out, self._voxels, strict=False):
+                np.copyto(target, voxels.T)
+
+    def _emit_all_sums(self) -> None:
+        inverses = self._at.inverses
+        if self._lost:
+            finite = zip(self._at.counts, self._hidden, strict=True)
+            inverses = [1 / np.maximum(count + hidden, 1) for count, hidden in finite]
+        rows, columns = self._edge
+        self._emit_sums(inverses[0], np.s_[rows:, :])
+        if columns:
+            self._emit_sums(inverses[0], np.s_[:rows, columns:])
+        if len(self._factors) > 1:
+            kernels.halve_beyond(self._total[0], self._total[1], rows, columns)
+            kernels.finish_sums(
+                tuple(self._total[1:]), tuple(inverses[1:]), tuple(self._voxels[1:]), self._root
+            )
 
     def _merge_hidden(self) -> None:
         """Sum up the non-finite values of each level; those of whole blocks begin at the second."""
@@ -249,11 +260,9 @@ class Stack:
         if self._absolute:
             np.abs(voxels, out=voxels)
 
-    def _emit_sums(self, i: int, where: tuple[slice, slice]) -> None:
-        total, inverse, voxels = self._total[i], self._at.inverses[i], self._voxels[i]
-        if self._lost:
-            inverse = 1 / np.maximum(self._at.counts[i] + self._hidden[i], 1)
-        total, inverse, voxels = total[where], inverse[where], voxels[where]
+    def _emit_sums(self, inverse: NDArray[np.float64], where: tuple[slice, slice]) -> None:
+        """Write a part of the finest level."""
+        total, inverse, voxels = self._total[0][where], inverse[where], self._voxels[0][where]
         if total.flags.c_contiguous:
             emit = kernels.emit_roots if self._root else kernels.emit_means
             emit(total.reshape(-1), inverse.reshape(-1), voxels.reshape(-1))

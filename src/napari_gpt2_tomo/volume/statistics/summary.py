@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,6 +128,16 @@ class Statistics:
         return cls(**{**arrays, "estimate": bool(arrays["estimate"])})
 
 
+class Moments(NamedTuple):
+    """Mean and mean square of some values, their extremes, and their quantiles at `QUANTILES`."""
+
+    mean: float
+    square: float
+    low: float
+    high: float
+    quantiles: NDArray[np.float64]
+
+
 class StatisticsBuilder:
     """Collects moments and histograms part by part; not thread-safe."""
 
@@ -182,15 +193,24 @@ class StatisticsBuilder:
         found = histogram.quantiles(counts, QUANTILES)
         self._quantiles[part] = np.clip(found, self.low[part], self.high[part])
 
-    def copy_moments(self, part: int, sources: Sequence[int], size: int) -> None:
-        """Give a part of `size` parameters the mean moments and quantiles of `sources`."""
-        n = self.n[sources]
+    def mean_moments(self, parts: Sequence[int]) -> Moments:
+        """The moments of some parts on average."""
+        n = self.n[parts]
+        return Moments(
+            (self._sum[parts] / n).mean(),
+            (self._square[parts] / n).mean(),
+            self.low[parts].min(),
+            self.high[parts].max(),
+            self._quantiles[parts].mean(axis=0),
+        )
+
+    def copy_moments(self, part: int, moments: Moments, size: int) -> None:
+        """Give a part of `size` parameters the moments of others."""
         self.n[part] = size
-        self._sum[part] = (self._sum[sources] / n).mean() * size
-        self._square[part] = (self._square[sources] / n).mean() * size
-        self.low[part] = self.low[sources].min()
-        self.high[part] = self.high[sources].max()
-        self._quantiles[part] = self._quantiles[sources].mean(axis=0)
+        self._sum[part] = moments.mean * size
+        self._square[part] = moments.square * size
+        self.low[part], self.high[part] = moments.low, moments.high
+        self._quantiles[part] = moments.quantiles
 
     def finish(self, estimate: bool) -> Statistics:
         """The statistics of the parts' values (stored value + shift)."""
@@ -291,7 +311,13 @@ def _borrow(builder: StatisticsBuilder, anatomy: Anatomy, known: Collection[int]
         sampled[None].append(int(i))
     if not sampled[None]:
         return
+
+    @cache
+    def mean_moments(role: str | None) -> Moments:
+        return builder.mean_moments(sampled[role])
+
     for i in np.flatnonzero(builder.n == 0):
         if i not in known:
             part = anatomy.parts[i]
-            builder.copy_moments(int(i), sampled.get(part.role, sampled[None]), part.size)
+            role = part.role if part.role in sampled else None
+            builder.copy_moments(int(i), mean_moments(role), part.size)
