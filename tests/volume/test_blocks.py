@@ -92,7 +92,7 @@ def test_a_slice_reads_the_bytes_of_its_parameters_each_once_and_no_other(made, 
     assert checkpoint.source.nbytes == 0
 
 
-@QUICK
+@settings(QUICK, max_examples=20)
 @given(layouts())
 def test_a_voxel_and_its_parameter_lead_to_each_other(made):
     checkpoint, layout = made

@@ -54,7 +54,8 @@ def test_levels_of_every_layout_and_signal_are_exact(scan, layout, options, sign
     with limits(plane=8, voxels=300):
         volume = scan.volume(layout, signal, **options)
     assert volume.ndim == len(volume.shape) == len(volume.axes)
-    assert len(volume.levels) == len(volume.factors) > 2
+    assert len(volume.levels) == len(volume.factors)
+    assert len(volume.levels) > 2 or layout == "cube"
     fine = volume[...]
     assert fine.shape == volume.shape
     assert same(np.asarray(volume.levels[0]), fine)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from napari_gpt2_tomo.volume.kernels import matrices
-from napari_gpt2_tomo.volume.layouts import body, levels
+from napari_gpt2_tomo.volume.layouts import body, cube, levels
 from napari_gpt2_tomo.volume.layouts.layout import Layout
 from napari_gpt2_tomo.volume.overview import stream
 from napari_gpt2_tomo.volume.reading import accumulator as reduce
@@ -31,8 +31,10 @@ def limits(
 ) -> Iterator[None]:
     """Smaller limits, so that small volumes have many levels and small matrices many pieces.
 
-    `compiled` says whether coarse levels on demand use the compiled kernels.
+    `compiled` says whether coarse levels on demand use the compiled kernels. The cube
+    took its limit when it was imported.
     """
+    assert cube.VOXEL_LIMIT == 2**17
     with pytest.MonkeyPatch.context() as patch:
         for module in (levels, body):
             patch.setattr(module, "PLANE_LIMIT", plane)
