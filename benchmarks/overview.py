@@ -111,7 +111,9 @@ def one_pass(volume: tomo.Volume) -> None:
     def run(tile: Tile, step: Callable[[int], None]) -> None:
         out = getattr(local, "out", None)
         if out is None:
-            out = local.out = [np.zeros(chunk, np.float32) for chunk in chunks]
+            out = local.out = [np.empty(chunk, np.float32) for chunk in chunks]
+        for level in out:
+            level.fill(0)
         work.run(tile, out, step)
 
     run_all(run, work.tiles, None)
