@@ -140,6 +140,14 @@ def test_what_is_ready_needs_no_long_work():
     assert [overview.is_ready(i) for i in range(3)] == [False, True, True]
 
 
+def test_a_long_tensor_is_ready_where_both_its_axes_are_coarse():
+    for shape in ((300, 40), (40, 300), (3, 300, 40)):
+        _, volume = volume_of(checkpoint_of({"t": shape}), "tensor", tensor="t")
+        assert len(volume.factors) == 5
+        ready = [volume.overview.is_ready(level) for level in range(5)]
+        assert ready == [False] * 4 + [True]
+
+
 def test_a_volume_of_one_level_has_nothing_to_refine(own):
     checkpoint, volume = volume_of(gpt2(Sizes(6, 1, 2, 2, 3, 6, 6, 4, 1, 1, True)))
     assert len(volume.factors) == 1
@@ -227,8 +235,9 @@ class TestQuickLook:
                 runs[-1][1] = stop
             else:
                 runs.append([start, stop])
-        norm = 40 * 4
-        assert all(stop - start >= 2**11 or stop - start == norm for start, stop in runs)
+        short = [stop - start for start, stop in runs if stop - start < 2**11]
+        norms = [t.nbytes for t in checkpoint.values() if t.ndim == 1]
+        assert sum(short) <= sum(norms)
 
     @pytest.mark.parametrize("layout", ["body", "heads", "tensor"])
     def test_it_resembles_the_truth_on_smooth_data(self, layout, monkeypatch):

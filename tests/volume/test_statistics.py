@@ -176,6 +176,16 @@ def test_quantiles_of_a_large_part_come_from_every_8th_row():
     assert found.weights.sum() == pytest.approx(values.size)
 
 
+@pytest.mark.parametrize("value", [0.1, 0.7, 3.3, 1e-7, 3e38, -7.3])
+def test_a_constant_part_has_no_spread(value):
+    parts = [np.full(n, value) for n in (777, 1000, 5003, 20011)]
+    checkpoint, anatomy, found = scan(*parts)
+    for some in (found, estimate_statistics(checkpoint, anatomy, run=999)):
+        assert (some.sigma == 0).all()
+        assert some.mean == pytest.approx(np.full(4, np.float32(value)))
+        assert not some.scores.any()
+
+
 def test_empty_tensors_count_nothing():
     checkpoint, anatomy, found = scan(np.zeros((0, 3)), np.arange(4.0), np.zeros(0))
     assert found.n.tolist() == [0, 4, 0]
@@ -221,6 +231,13 @@ class TestWindow:
         assert found.window("rank") == (0, 1)
         low, high = found.window("sigma_global")
         assert low == -high
+
+    def test_parts_that_hardly_vary_do_not_widen_the_scores(self):
+        narrow = 1 + 1e-4 * self.normal
+        _, _, found = scan(self.normal, narrow, np.full(5000, 0.7))
+        low, high = found.window("sigma")
+        assert low == -high
+        assert 2.5 < high < 6
 
     def test_data_of_one_sign_keep_their_side(self):
         _, _, found = scan(np.linspace(1, 2, 1000))

@@ -178,11 +178,14 @@ class StatisticsBuilder:
         if not n or not seen:
             return
         mean = self._sum[part] / n
-        sigma = np.sqrt(max(self._square[part] / n - mean * mean, 0.0))
+        low, high = self.low[part], self.high[part]
+        # Rounding must not turn a constant part into one with a tiny spread.
+        sigma = np.sqrt(max(self._square[part] / n - mean * mean, 0.0)) if low < high else 0.0
         weights = counts * (n / seen)
         ordered, lower, upper = histogram.ascending(weights)
         used = np.flatnonzero(ordered)
-        middle = (lower[used] + upper[used]) / 2
+        # A bin may be much wider than a part whose values hardly differ.
+        middle = np.clip((lower[used] + upper[used]) / 2, low, high)
         shift = self._shift[part]
         if shift:
             weights = np.zeros(histogram.BINS)
@@ -191,7 +194,7 @@ class StatisticsBuilder:
         if sigma > 0:
             _count(self._scores, (middle - mean) / sigma, ordered[used])
         found = histogram.quantiles(counts, QUANTILES)
-        self._quantiles[part] = np.clip(found, self.low[part], self.high[part])
+        self._quantiles[part] = np.clip(found, low, high)
 
     def mean_moments(self, parts: Sequence[int]) -> Moments:
         """The moments of some parts on average."""
@@ -218,8 +221,7 @@ class StatisticsBuilder:
         mean = self._sum / n
         sigma = np.sqrt(np.maximum(self._square / n - mean * mean, 0.0))
         held = self.n > 0
-        # Rounding must not turn a constant part into one with a tiny spread.
-        sigma[self.low == self.high] = 0.0
+        sigma[self.low == self.high] = 0.0  # As in `finish_part`.
         return Statistics(
             self.n,
             self.nonfinite,
