@@ -182,19 +182,42 @@ def machine() -> dict[str, Any]:
     }
 
 
+class Others:
+    """What other programs take of the processor: a number to judge the times by."""
+
+    def __init__(self) -> None:
+        self._at = self._now()
+
+    def cores(self) -> float:
+        """Cores that were busy with anything but this program since the last call."""
+        before, self._at = self._at, self._now()
+        wall, busy, own = (b - a for a, b in zip(before, self._at, strict=True))
+        return max(0.0, busy - own) / wall
+
+    @staticmethod
+    def _now() -> tuple[float, float, float]:
+        """Seconds: of the clock, of all processors at work, of this program's processes."""
+        with open("/proc/stat") as file:
+            user, nice, system, _, _, *rest = map(int, file.readline().split()[1:9])
+        busy = (user + nice + system + sum(rest)) / os.sysconf("SC_CLK_TCK")
+        return time.monotonic(), busy, sum(os.times()[:4])
+
+
 class Report:
     """Collects the tables of a benchmark, prints them, and writes them as JSON."""
 
     def __init__(self, script: str, json_path: str | None) -> None:
         self._path = json_path
+        self._others = Others()
         self._content: dict[str, Any] = {"benchmark": script, "machine": machine(), "tables": {}}
         words = self._content["machine"]
         print(f"{script}: " + ", ".join(f"{key} {value}" for key, value in words.items()))
 
     def table(self, title: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Print rows that share their keys, and keep them."""
-        self._content["tables"][title] = [dict(row) for row in rows]
-        print(f"\n{title}")
+        others = round(self._others.cores(), 2)
+        self._content["tables"][title] = {"others": others, "rows": [dict(row) for row in rows]}
+        print(f"\n{title} (other programs meanwhile: {others} cores)")
         if not rows:
             return
         columns = list(dict.fromkeys(key for row in rows for key in row))

@@ -365,6 +365,7 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--noise", type=float, default=4, help="GB of noise for the cold llama")
     parser.add_argument("--layers", type=int, default=32, help="layers of the llamas")
+    parser.add_argument("--short", action="store_true", help="only the first table")
     parser.add_argument("--peers", action="store_true", help="also run the naive way")
     parser.add_argument(
         "--ome-zarr", metavar="PYTHON", help="an interpreter that has ome-zarr; implies --peers"
@@ -376,15 +377,15 @@ def main() -> None:
     report = Report("overview.py", options.json)
 
     small = data.gpt2(home)
-    zeros = data.llama(home, options.layers)
     report.table("GPT-2, 0.5 GB, warm", warm(small, repeats))
-    report.table("Llama 2 7B, zeros, warm", warm(zeros, few))
-    report.table("GPT-2: memory above the start", memory(small))
-    report.table("Llama 2 7B: memory above the start", memory(zeros))
-    report.table("GPT-2: quick look", quick(small, few, from_disk=True))
-    report.table("Llama 2 7B, zeros: quick look", quick(zeros, few, from_disk=False))
-    report.table("GPT-2, cold", cold(small, few))
-    if options.noise:
+    if not options.short:
+        zeros = data.llama(home, options.layers)
+        report.table("Llama 2 7B, zeros, warm", warm(zeros, few))
+        report.table("GPT-2: memory above the start", memory(small))
+        report.table("Llama 2 7B: memory above the start", memory(zeros))
+        report.table("GPT-2: quick look", quick(small, few, from_disk=True))
+        report.table("Llama 2 7B, zeros: quick look", quick(zeros, few, from_disk=False))
+        report.table("GPT-2, cold", cold(small, few))
         # All of a smaller model is noise: holes of a sparse file would cost no reading.
         layers = max(1, round((options.noise * 1e9 - 0.52e9) / 0.405e9))
         noisy = data.llama(home, layers, 10**12)
