@@ -209,7 +209,7 @@ def slice_(
     n_heads: Heads = None,
 ) -> None:
     """Write one section as a PNG, a pixel per parameter; non-finite values are cyan."""
-    from .picture import save_section
+    from .display.picture import save_section
 
     with _open(path, family, n_heads) as scan:
         with terminal_progress() as progress:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .base import LayoutError, TomoError
-from .volume.volume import Volume
+from ..base import LayoutError, TomoError
+from ..volume.volume import Volume
 
 __all__ = ["COLORMAPS", "render", "save_section"]
 

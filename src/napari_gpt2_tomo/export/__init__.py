@@ -1,0 +1,1 @@
+"""Scans as files for others: an HTML scanner, movies."""

@@ -1,0 +1,1 @@
+"""What self-contained HTML pages share: escaping, policy, inlining."""
