@@ -1,0 +1,25 @@
+"""The command line: ``napari-gpt2-tomo view | info | probe | slice | cache``.
+
+Everything heavy is imported inside the command that needs it: ``--help`` answers at once.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from . import cache, read, show
+from .app import app, main
+from .progress import terminal_progress
+
+__all__ = ["app", "main", "terminal_progress"]
+
+COMMANDS: Mapping[str, Callable[..., Any]] = {
+    "view": show.view,
+    "info": read.info,
+    "probe": read.probe,
+    "slice": show.slice_,
+    "cache": cache.cache,
+}
+"""Every command by name, as ``--help`` lists them."""
+
+for _name, _command in COMMANDS.items():
+    app.command(_name)(_command)

@@ -1,0 +1,135 @@
+"""Arguments and options that commands share, and what their text means."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .progress import terminal_progress
+
+if TYPE_CHECKING:
+    from ..facade import Scan
+    from ..volume.volume import Volume
+
+__all__ = [
+    "Checkpoint",
+    "Family",
+    "Heads",
+    "Json",
+    "Layout",
+    "Role",
+    "Signal",
+    "Tensor",
+    "cuts",
+    "integers",
+    "limits",
+    "open_scan",
+    "role_of",
+    "to_text",
+]
+
+Checkpoint = Annotated[
+    str,
+    typer.Argument(
+        metavar="PATH", help="A .safetensors file, one shard, an .index.json, or a folder."
+    ),
+]
+Family = Annotated[
+    str | None, typer.Option(help="Read the names as this family's, e.g. llama.", metavar="NAME")
+]
+Heads = Annotated[
+    int | None,
+    typer.Option("--n-heads", help="Number of query heads, where the file does not tell.", min=1),
+]
+Layout = Annotated[str, typer.Option(help="auto, body, cube, tensor, heads or circuits.")]
+Signal = Annotated[str, typer.Option(help="signed, magnitude, sigma, sigma_global or rank.")]
+Tensor = Annotated[str | None, typer.Option(help="The tensor that the layout 'tensor' shows.")]
+Role = Annotated[
+    str | None,
+    typer.Option(
+        help="What 'heads' shows (q, k, v, o; q if not given) or 'circuits' (qk, ov; qk)."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
+
+
+@contextmanager
+def open_scan(path: str | None, family: str | None, n_heads: int | None) -> Iterator["Scan"]:
+    """The scan of a path, or of the phantom without one; closed afterwards."""
+    from ..facade import Scan
+
+    if path is None:
+        from ..checkpoint.phantom import phantom_checkpoint
+
+        with terminal_progress() as progress:
+            path = str(phantom_checkpoint(progress=progress))
+    scan = Scan(path, family=family, n_heads=n_heads)
+    try:
+        yield scan
+    finally:
+        scan.close()
+
+
+def role_of(layout: str, role: str | None) -> str:
+    """The role that a layout shows if none was given."""
+    return role or ("qk" if layout == "circuits" else "q")
+
+
+def cuts(volume: "Volume", axes: list[str] | None, at: list[int] | None) -> dict[int, int]:
+    """Axis → place of every axis that the picture does not show."""
+    count = volume.ndim - 2
+    names = axes if axes else list(volume.axes[:count])
+    if len(names) != count:
+        raise typer.BadParameter(
+            f"the layout {volume.layout.name} has the axes {', '.join(volume.axes)}: "
+            f"cut across {count} of them"
+        )
+    found = [_axis(volume, name) for name in names]
+    if len(set(found)) != count:
+        raise typer.BadParameter(f"cut across {count} different axes, not {', '.join(names)}")
+    places = at if at else [volume.shape[axis] // 2 for axis in found]
+    if len(places) != count:
+        raise typer.BadParameter(f"--at is needed {count} times, once for each axis")
+    for axis, place in zip(found, places, strict=True):
+        if not 0 <= place < volume.shape[axis]:
+            raise typer.BadParameter(
+                f"{volume.axes[axis]} goes from 0 to {volume.shape[axis] - 1}, not to {place}"
+            )
+    return dict(zip(found, places, strict=True))
+
+
+def _axis(volume: "Volume", name: str) -> int:
+    if name in volume.axes:
+        return volume.axes.index(name)
+    if name.isdecimal() and int(name) < volume.ndim:
+        return int(name)
+    raise typer.BadParameter(f"there is no axis {name!r}, only {', '.join(volume.axes)}")
+
+
+def integers(text: str, count: int, option: str) -> tuple[int, ...]:
+    """So many whole numbers with commas between them."""
+    try:
+        numbers = tuple(int(item) for item in text.split(","))
+    except ValueError:
+        numbers = ()
+    if len(numbers) != count:
+        raise typer.BadParameter(f"{option} takes {count} whole numbers, e.g. 1,2,3: not {text}")
+    return numbers
+
+
+def limits(text: str) -> tuple[float, float]:
+    """``LOW,HIGH`` as numbers."""
+    try:
+        low, high = (float(item) for item in text.split(","))
+    except ValueError:
+        low, high = 0.0, 0.0
+    if not low < high:
+        raise typer.BadParameter(f"--window takes two rising numbers, e.g. 0,0.5: not {text}")
+    return low, high
+
+
+def to_text(data: Any) -> str:
+    """JSON for people."""
+    return json.dumps(data, indent=2, default=str)

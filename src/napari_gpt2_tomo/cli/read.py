@@ -1,0 +1,67 @@
+"""What a checkpoint holds: ``info`` and ``probe``."""
+
+from typing import Annotated
+
+import typer
+
+from .options import (
+    Checkpoint,
+    Family,
+    Heads,
+    Json,
+    Layout,
+    Role,
+    integers,
+    open_scan,
+    role_of,
+    to_text,
+)
+
+__all__ = ["info", "probe"]
+
+
+def info(
+    path: Checkpoint, family: Family = None, n_heads: Heads = None, json: Json = False
+) -> None:
+    """Print the anatomy of a checkpoint: its sizes, its parts and what is not known."""
+    with open_scan(path, family, n_heads) as scan:
+        typer.echo(to_text(scan.anatomy.to_json()) if json else scan.anatomy.describe())
+
+
+def probe(
+    path: Checkpoint,
+    tensor: Annotated[str | None, typer.Argument(help="Name of a stored tensor.")] = None,
+    index: Annotated[
+        list[int] | None, typer.Argument(help="Index of one element of it, by axis.")
+    ] = None,
+    voxel: Annotated[
+        str | None, typer.Option(help="A voxel instead, e.g. 105,412,265.", metavar="I,J,K")
+    ] = None,
+    layout: Layout = "auto",
+    role: Role = None,
+    family: Family = None,
+    n_heads: Heads = None,
+    json: Json = False,
+) -> None:
+    """Tell which parameter a voxel is, or which voxel a parameter is."""
+    if (tensor is None) == (voxel is None):
+        raise typer.BadParameter("give either a tensor and an index, or --voxel")
+    with open_scan(path, family, n_heads) as scan:
+        volume = scan.volume(layout, tensor=tensor, role=role_of(layout, role))
+        try:
+            if voxel is not None:
+                at = integers(voxel, volume.ndim, "--voxel")
+            else:
+                at = volume.voxel(str(tensor), tuple(index or ()))
+            address = volume.address(at)
+        except IndexError as error:
+            raise typer.BadParameter(str(error)) from error
+        if json:
+            from dataclasses import asdict
+
+            found = None if address is None else asdict(address)
+            typer.echo(to_text({"layout": volume.layout.name, "voxel": at, "address": found}))
+            return
+        axes = ", ".join(f"{axis} {i}" for axis, i in zip(volume.axes, at, strict=True))
+        typer.echo(str(address) if address else "air: no parameter lies there")
+        typer.echo(f"{volume.layout.name}: {axes}")
