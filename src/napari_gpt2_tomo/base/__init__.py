@@ -1,12 +1,13 @@
 """What every room may import: errors, progress with cancel, the cache folder."""
 
 from .cache import cache_folder
-from .errors import Cancelled, CheckpointError, LayoutError, TomoError
+from .errors import Cancelled, CheckpointError, DisplayError, LayoutError, TomoError
 from .progress import Progress, SilentProgress
 
 __all__ = [
     "Cancelled",
     "CheckpointError",
+    "DisplayError",
     "LayoutError",
     "Progress",
     "SilentProgress",

@@ -3,7 +3,7 @@
 Every message says what was wrong, where, and what to do about it.
 """
 
-__all__ = ["Cancelled", "CheckpointError", "LayoutError", "TomoError"]
+__all__ = ["Cancelled", "CheckpointError", "DisplayError", "LayoutError", "TomoError"]
 
 
 class TomoError(Exception):
@@ -16,6 +16,10 @@ class CheckpointError(TomoError, ValueError):
 
 class LayoutError(TomoError, ValueError):
     """A layout, signal or place in a volume that the scan does not have."""
+
+
+class DisplayError(TomoError, ValueError):
+    """A window, preset, colour or view that cannot be shown, or a file of them that is no such."""
 
 
 class Cancelled(TomoError):
