@@ -174,7 +174,7 @@ class CircuitVolume(Volume):
         place = self.layout.place(voxel)
         if place is None:
             return None
-        tensor = self._checkpoint[place.tensor]
+        tensor = self.checkpoint[place.tensor]
         assert isinstance(tensor, _CircuitTensor)
         head, i, j = place.index
         value = float(np.asarray(tensor[place.index]))

@@ -60,6 +60,8 @@ class Volume:
 
     Attributes
     ----------
+    checkpoint, anatomy
+        Where the weights are, and what they are.
     layout
         The map parameter ⇄ voxel.
     signal, reduction
@@ -79,7 +81,7 @@ class Volume:
         reduction: str | None,
         statistics: Statistics,
     ) -> None:
-        self._checkpoint = checkpoint
+        self.checkpoint = checkpoint
         self.anatomy = anatomy
         self.layout = layout
         self.signal, self.reduction = resolve_reduction(signal, reduction)
@@ -169,7 +171,7 @@ class Volume:
     @cached_property
     def atlas(self) -> Atlas:
         """Which voxel belongs to which part."""
-        token = f"{self._checkpoint.fingerprint[:16]}-{self.layout.token[:16]}"
+        token = f"{self.checkpoint.fingerprint[:16]}-{self.layout.token[:16]}"
         return Atlas(self.anatomy, self.reader, token)
 
     def region(self, part: str) -> Region:
@@ -194,7 +196,7 @@ class Volume:
     def address(self, voxel: Sequence[int]) -> Address | None:
         """The parameter at a voxel of level 0; None in air, IndexError outside."""
         place = self.layout.place(voxel)
-        return None if place is None else describe(place, self.anatomy, self._checkpoint)
+        return None if place is None else describe(place, self.anatomy, self.checkpoint)
 
     def caption(self, section: int) -> str:
         """What a section along the first axis shows, e.g. ``"L3 K 1/1"``; empty in padding."""
@@ -218,4 +220,4 @@ class Volume:
     def __repr__(self) -> str:
         shape = " × ".join(map(str, self.shape))
         what = f"{self.layout.name} {self.signal}–{self.reduction}"
-        return f"<Volume {what} {shape} of {self._checkpoint.path.name}>"
+        return f"<Volume {what} {shape} of {self.checkpoint.path.name}>"
