@@ -1,0 +1,42 @@
+"""What a panel of the console is."""
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from qtpy.QtWidgets import QWidget
+
+if TYPE_CHECKING:
+    from ..link import ScanLink
+
+__all__ = ["Panel"]
+
+
+class Panel(QWidget):  # type: ignore[misc]
+    """One panel of the console. A subclass is listed in `panels.PANELS`.
+
+    A panel connects to nothing but what `set_link` gives it, and lets go of that
+    in the next `set_link`: the console calls ``set_link(None)`` before it goes.
+
+    Parameters
+    ----------
+    viewer
+        The viewer whose active scan is shown.
+    parent
+        Where the panel stands.
+    """
+
+    title: ClassVar[str]
+    """Heading of the panel."""
+
+    folded: ClassVar[bool] = False
+    """Whether the panel shows its heading only at first."""
+
+    def __init__(self, viewer: Any, parent: Any = None) -> None:
+        super().__init__(parent)
+        self.viewer = viewer
+
+    def set_link(self, link: "ScanLink | None") -> None:
+        """Show a scan, or none: disconnect from the former one, connect to ``link.console``.
+
+        Without a scan the console hides its panels; they need not look disabled.
+        """
+        raise NotImplementedError
