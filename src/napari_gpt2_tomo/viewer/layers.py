@@ -1,17 +1,17 @@
 """The one module that makes layers of a scan."""
 
-import colorsys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..display.roles import role_colour
 from ..volume.atlas import Region
 from ..volume.volume import Volume
 from .link import KEY, ScanLink
 from .live import LiveLevel
-from .looks import LOOKS, ROLE_COLOURS, proportions
+from .looks import LOOKS, proportions
 
 if TYPE_CHECKING:
     from ..facade import Scan
@@ -165,14 +165,6 @@ def _atlas_colours(regions: Sequence[Region]) -> Any:
     """
     from napari.utils.colormaps import CyclicLabelColormap
 
-    colours = np.array([AIR, *(_colour(region) for region in regions)], np.float32)
+    shades = ((*role_colour(region.role, region.group, region.layer), 1.0) for region in regions)
+    colours = np.array([AIR, *shades], np.float32)
     return CyclicLabelColormap(colors=colours)
-
-
-def _colour(region: Region) -> tuple[float, float, float, float]:
-    """Colour of a region: its role's hue, a shade darker in every other layer."""
-    base = ROLE_COLOURS.get(region.role) or ROLE_COLOURS.get(region.group, ROLE_COLOURS["other"])
-    hue, light, saturation = colorsys.rgb_to_hls(*base)
-    if region.layer is not None and region.layer % 2:
-        light *= 0.72
-    return (*colorsys.hls_to_rgb(hue, light, saturation), 1.0)
