@@ -12,6 +12,7 @@ from napari_gpt2_tomo.anatomy import recognise
 from napari_gpt2_tomo.base import Cancelled, LayoutError, SilentProgress
 from napari_gpt2_tomo.volume import strongest as module
 from napari_gpt2_tomo.volume.circuits import circuit_volume
+from napari_gpt2_tomo.volume.reading import chunks as reading
 from napari_gpt2_tomo.volume.statistics.summary import estimate_statistics
 from napari_gpt2_tomo.volume.strongest import Strongest, strongest
 from napari_gpt2_tomo.volume.volume import Volume, make_layout
@@ -34,7 +35,7 @@ GPT2 = gpt2(Sizes(24, 2, 1, 1, 1, 40, 30, 8, 1, 1, True))
 def small_steps(tmp_path, monkeypatch):
     """Many chunks and many sortings even where there are few parameters."""
     monkeypatch.setenv("NAPARI_GPT2_TOMO_CACHE", str(tmp_path))
-    monkeypatch.setattr(module, "CHUNK", 50)
+    monkeypatch.setattr(reading, "CHUNK", 50)
     monkeypatch.setattr(module, "SPARE", 7)
 
 
@@ -165,12 +166,12 @@ def test_its_memory_does_not_grow_with_the_checkpoint(monkeypatch):
 
     def noting(finder):
         held.append(finder._held)
-        shrink(finder)
+        return shrink(finder)
 
     monkeypatch.setattr(module._Finder, "_shrink", noting)
     strongest(volume, 20)
     assert volume.layout.n_parameters > 5000
-    assert max(held) <= 2 * 20 + module.SPARE + module.CHUNK
+    assert max(held) <= 2 * 20 + module.SPARE + reading.CHUNK
 
 
 def test_it_reports_its_progress_and_stops_when_asked():

@@ -4,11 +4,9 @@ Every value is looked at once, in chunks; what is held is a few times the number
 of parameters that are asked for, whatever the size of the checkpoint.
 """
 
-import itertools
-import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,21 +14,15 @@ from numpy.typing import NDArray
 from ..anatomy.anatomy import Anatomy
 from ..anatomy.view import View
 from ..base import LayoutError, Progress
-from ..checkpoint.region import Region
-from .layouts.blocks import TensorLayout
-from .layouts.cube import CubeLayout
-from .layouts.hilbert import brick_table, decode
-from .layouts.layout import BlockLayout, Box
+from .layouts.layout import Box
 from .layouts.part_lookup import PartLookup
+from .reading.chunks import Chunk, chunks, flat_indices, places, voxels
 from .volume import Volume
 
 __all__ = ["COUNT", "Strongest", "strongest"]
 
 COUNT = 20_000
 """Parameters by default: as points they show where a model is loud, and draw at once."""
-
-CHUNK = 2**20
-"""Values looked at in one step: 4 MB of float32, a millisecond or two."""
 
 SPARE = 2**16
 """Candidates held beyond those asked for before the weakest are thrown out: fewer sortings."""
@@ -153,19 +145,8 @@ def strongest(
     """
     if count < 1:
         raise LayoutError(f"{count} parameters cannot be chosen: ask for at least one.")
-    wanted = _numbers(volume.anatomy, parts)
-    bounds = _checked(volume, box)
-    tensors = tuple(dict.fromkeys(part.tensor for part in volume.anatomy.parts))
-    finder = _Finder(volume, count, tensors, wanted)
-    layout = volume.layout
-    if isinstance(layout, CubeLayout):
-        steps = _cube_steps(layout, bounds, whole=box is None)
-        total = layout.n_parameters if box is None else _size(bounds)
-    elif isinstance(layout, BlockLayout):
-        steps = _block_steps(layout, bounds)
-        total = _size(bounds)
-    else:
-        raise TypeError(f"no parameters of a {type(layout).__name__}")
+    finder = _Finder(volume, count, _numbers(volume.anatomy, parts))
+    total, steps = chunks(volume.layout, _checked(volume, box))
     if progress is not None:
         progress.start(max(total, 1), f"The {count:,} strongest parameters")
     for chunk, done in steps:
@@ -176,117 +157,37 @@ def strongest(
     return finder.result()
 
 
-class _Chunk(NamedTuple):
-    """Values to look at: a region of a tensor, and where each of its elements lies.
-
-    Attributes
-    ----------
-    pick
-        Elements of the region that are meant; all if None.
-    split, target, box
-        In a layout of blocks: the region, reshaped to the lengths of `target`, fills that
-        part of `box`. In a cube they are None.
-    stream
-        In a cube: position of the region's first element on the curve.
-    part
-        The part of all elements; None if they may belong to several.
-    """
-
-    tensor: str
-    region: Region
-    part: int | None
-    pick: NDArray[np.int64] | None = None
-    target: tuple[slice, ...] | None = None
-    box: Box | None = None
-    stream: int = 0
-
-
-Steps = Iterator[tuple[_Chunk | None, int]]
-"""What to look at next, and how many voxels are done after it."""
-
-
-def _block_steps(layout: BlockLayout, bounds: Box) -> Steps:
-    several = isinstance(layout, TensorLayout)
-    for box in _boxes(bounds):
-        for piece in layout.pieces(box):
-            part = None if several else piece.part
-            yield _Chunk(piece.tensor, piece.region, part, target=piece.target, box=box), 0
-        yield None, _size(box)
-
-
-def _boxes(bounds: Box) -> Iterator[Box]:
-    """Boxes of at most about `CHUNK` voxels that make up a box, in C order."""
-    lengths = [b - a for a, b in bounds]
-    if not all(lengths):
-        return
-    axis = next(i for i in range(len(bounds)) if math.prod(lengths[i + 1 :]) <= CHUNK)
-    step = max(1, CHUNK // math.prod(lengths[axis + 1 :]))
-    first, last = bounds[axis]
-    for index in itertools.product(*(range(a, b) for a, b in bounds[:axis])):
-        lead = tuple((i, i + 1) for i in index)
-        for start in range(first, last, step):
-            yield (*lead, (start, min(start + step, last)), *bounds[axis + 1 :])
-
-
-def _cube_steps(layout: CubeLayout, bounds: Box, whole: bool) -> Steps:
-    if whole:
-        for start in range(0, layout.n_parameters, CHUNK):
-            stop = min(start + CHUNK, layout.n_parameters)
-            for run in layout.runs(start, stop):
-                region = Region(run.start, (run.stop - run.start,), (1,))
-                yield _Chunk(run.tensor, region, None, stream=run.stream), region.size
-        return
-    bits = layout.brick_bits
-    for brick in layout.bricks_in(bounds):
-        inside = tuple(
-            slice(max(a - o, 0), min(b - o, 2**bits))
-            for (a, b), o in zip(bounds, brick.origin, strict=True)
-        )
-        at = np.sort(brick_table(brick.orientation, bits)[inside], axis=None).astype(np.int64)
-        base = brick.index << 3 * bits
-        for run in layout.runs(base, base + 8**bits):
-            first = run.stream - base
-            low, high = np.searchsorted(at, (first, first + run.stop - run.start)).tolist()
-            if low < high:
-                region = Region(run.start, (run.stop - run.start,), (1,))
-                pick = at[low:high] - first
-                yield _Chunk(run.tensor, region, None, pick, stream=run.stream), 0
-        yield None, at.size
+Columns = tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]
+"""Candidates: value, tensor and flat index, which order ties, and place (`chunks.places`)."""
 
 
 class _Finder:
     """Keeps the strongest of what it is shown.
 
-    A candidate is its value, its tensor and flat index (which order ties), and
-    its place: flat voxel, or position on the curve of a cube.
+    Parameters
+    ----------
+    volume, count
+        As of `strongest`.
+    wanted
+        Parts to choose among; all if None.
     """
 
-    def __init__(
-        self,
-        volume: Volume,
-        count: int,
-        tensors: tuple[str, ...],
-        wanted: frozenset[int] | None,
-    ) -> None:
+    def __init__(self, volume: Volume, count: int, wanted: frozenset[int] | None) -> None:
         self._volume = volume
         self._count = count
-        self._tensors = tensors
         self._wanted = wanted
-        anatomy = volume.anatomy
-        self._rank = {name: i for i, name in enumerate(tensors)}
+        self._tensors = tuple(dict.fromkeys(part.tensor for part in volume.anatomy.parts))
+        self._rank = {name: i for i, name in enumerate(self._tensors)}
+        self._shifts = np.array([part.shift for part in volume.anatomy.parts])
         self._lookups: dict[str, PartLookup] = {}
-        self._shifts = np.array([part.shift for part in anatomy.parts])
-        self._values: list[NDArray[np.float64]] = []
-        self._ranks: list[NDArray[np.int32]] = []
-        self._flats: list[NDArray[np.int64]] = []
-        self._places: list[NDArray[np.int64]] = []
+        self._found: list[Columns] = []
         self._held = 0
         self._threshold = 0.0
 
-    def look_at(self, chunk: _Chunk) -> None:
+    def look_at(self, chunk: Chunk) -> None:
         """Take the strong values of a chunk."""
-        positions = self._volume.anatomy.positions[chunk.tensor]
-        candidates = positions if chunk.part is None else (chunk.part,)
+        anatomy = self._volume.anatomy
+        candidates = anatomy.positions[chunk.tensor] if chunk.part is None else (chunk.part,)
         if self._wanted is not None and self._wanted.isdisjoint(candidates):
             return
         stored = self._volume.checkpoint[chunk.tensor].read(chunk.region)
@@ -306,13 +207,18 @@ class _Finder:
         if not keep.all():
             found, strong = found[keep], strong[keep]
         if found.size:
-            self._add(chunk, found, strong)
+            ranks = np.full(found.size, self._rank[chunk.tensor], np.int32)
+            where = places(chunk, found, self._volume.shape)
+            self._found.append((strong, ranks, flat_indices(chunk, found), where))
+            self._held += found.size
+            if self._held >= 2 * self._count + SPARE:
+                self._shrink()
 
-    def _parts(self, chunk: _Chunk, at: NDArray[np.int64]) -> Any:
+    def _parts(self, chunk: Chunk, at: NDArray[np.int64]) -> Any:
         """The part of the elements `at` of a chunk: one number, or one each."""
         if chunk.part is not None:
             return np.array(chunk.part)
-        return self._lookup(chunk.tensor).at(_flat(chunk, at))
+        return self._lookup(chunk.tensor).at(flat_indices(chunk, at))
 
     def _lookup(self, tensor: str) -> PartLookup:
         found = self._lookups.get(tensor)
@@ -323,26 +229,11 @@ class _Finder:
             self._lookups[tensor] = found
         return found
 
-    def _add(self, chunk: _Chunk, found: NDArray[np.int64], strong: NDArray[np.float64]) -> None:
-        self._values.append(strong)
-        self._ranks.append(np.full(found.size, self._rank[chunk.tensor], np.int32))
-        self._flats.append(_flat(chunk, found))
-        self._places.append(self._place(chunk, found))
-        self._held += found.size
-        if self._held >= 2 * self._count + SPARE:
-            self._shrink()
-
-    def _place(self, chunk: _Chunk, found: NDArray[np.int64]) -> NDArray[np.int64]:
-        if chunk.target is None or chunk.box is None:
-            return (found if chunk.pick is None else chunk.pick[found]) + chunk.stream
-        lengths = [t.stop - t.start for t in chunk.target]
-        index = np.unravel_index(found, lengths)
-        starts = [a + t.start for (a, _), t in zip(chunk.box, chunk.target, strict=True)]
-        at = tuple(i + start for i, start in zip(index, starts, strict=True))
-        return np.asarray(np.ravel_multi_index(at, self._volume.shape), np.int64)
-
-    def _shrink(self) -> None:
-        values, ranks, flats, places = self._joined()
+    def _shrink(self) -> Columns:
+        """Throw out what is not among the strongest so far; returns what is left."""
+        none = (np.zeros(0), np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int64))
+        v, r, f, w = zip(none, *self._found, strict=True)
+        values, ranks, flats, where = map(np.concatenate, (v, r, f, w))
         if values.size > self._count:
             strength = np.abs(values)
             least = values.size - self._count
@@ -351,53 +242,22 @@ class _Finder:
             ties = np.flatnonzero(strength == self._threshold)
             order = np.lexsort((flats[ties], ranks[ties]))
             kept = np.concatenate([above, ties[order[: self._count - above.size]]])
-            values, ranks, flats, places = values[kept], ranks[kept], flats[kept], places[kept]
-        self._values, self._ranks, self._flats, self._places = (
-            [values],
-            [ranks],
-            [flats],
-            [places],
-        )
+            values, ranks, flats, where = values[kept], ranks[kept], flats[kept], where[kept]
+        self._found = [(values, ranks, flats, where)]
         self._held = values.size
-
-    def _joined(
-        self,
-    ) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
-        empty = np.zeros(0, np.int64)
-        return (
-            np.concatenate([np.zeros(0), *self._values]),
-            np.concatenate([empty.astype(np.int32), *self._ranks]),
-            np.concatenate([empty, *self._flats]),
-            np.concatenate([empty, *self._places]),
-        )
+        return self._found[0]
 
     def result(self) -> Strongest:
         """The strongest of all that was shown."""
-        self._shrink()
-        values, ranks, flats, places = self._joined()
+        values, ranks, flats, where = self._shrink()
         order = np.lexsort((flats, ranks, -np.abs(values)))
-        values, ranks, flats, places = values[order], ranks[order], flats[order], places[order]
+        values, ranks, flats = values[order], ranks[order], flats[order]
         parts = np.zeros(len(values), np.int32)
         for number in np.unique(ranks).tolist():
             chosen = ranks == number
             parts[chosen] = self._lookup(self._tensors[number]).at(flats[chosen])
-        layout = self._volume.layout
-        if isinstance(layout, CubeLayout):
-            voxel = decode(places, layout.order)
-        else:
-            voxel = np.stack(np.unravel_index(places, layout.shape), axis=1).astype(np.int64)
+        voxel = voxels(self._volume.layout, where[order])
         return Strongest(self._tensors, ranks, flats, parts, values, voxel)
-
-
-def _flat(chunk: _Chunk, at: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Index into the flattened tensor of the elements `at` of a chunk."""
-    if chunk.pick is not None:
-        at = chunk.pick[at]
-    index = np.unravel_index(at, chunk.region.shape)
-    flat = np.full(at.shape, chunk.region.offset, np.int64)
-    for i, stride in zip(index, chunk.region.strides, strict=True):
-        flat += i * stride
-    return flat
 
 
 def _below(threshold: float, kind: np.dtype[Any]) -> Any:
@@ -438,10 +298,9 @@ def _numbers(anatomy: Anatomy, parts: Collection[str] | None) -> frozenset[int] 
     return frozenset(number[name] for name in parts)
 
 
-def _checked(volume: Volume, box: Box | None) -> Box:
-    whole = tuple((0, n) for n in volume.shape)
+def _checked(volume: Volume, box: Box | None) -> Box | None:
     if box is None:
-        return whole
+        return None
     fits = len(box) == volume.ndim and all(
         0 <= a <= b <= n for (a, b), n in zip(box, volume.shape, strict=True)
     )
@@ -450,7 +309,3 @@ def _checked(volume: Volume, box: Box | None) -> Box:
             f"The box {tuple(box)} does not fit the {volume.layout.name} of shape {volume.shape}."
         )
     return tuple((int(a), int(b)) for a, b in box)
-
-
-def _size(bounds: Sequence[tuple[int, int]]) -> int:
-    return math.prod(b - a for a, b in bounds)
