@@ -12,7 +12,7 @@ from .probe import Probe
 from .refine import Refinement, apply_window
 from .work import when_idle
 
-__all__ = ["Session", "session_of", "watch", "watch_open_viewers", "watch_soon"]
+__all__ = ["Session", "session_of", "show_again", "watch", "watch_open_viewers", "watch_soon"]
 
 MEGABYTE = 2**20
 
@@ -37,6 +37,12 @@ def watch(viewer: Any) -> "Session":
 def session_of(viewer: Any) -> "Session | None":
     """The session of a viewer, None if it never showed a scan."""
     return _sessions.get(compat.real_viewer(viewer))
+
+
+def show_again(link: ScanLink) -> None:
+    """Draw a link's present voxels in every viewer that shows it."""
+    for session in list(_sessions.values()):
+        session.show_again(link)
 
 
 def watch_open_viewers() -> None:
@@ -186,8 +192,7 @@ def _refine(link: ScanLink) -> None:
         def stage() -> None:
             found = weak()
             if found is not None:
-                for session in list(_sessions.values()):
-                    session.show_again(found)
+                show_again(found)
 
         link.refinement = Refinement(link, stage)
     link.refinement.start()
