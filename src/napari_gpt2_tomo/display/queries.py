@@ -24,7 +24,7 @@ EXAMPLES: tuple[tuple[str, str], ...] = (
     ("L3.N2", "a neuron, in what it reads; L3.N2.down in what it writes"),
     ("L3.E7.N2", "a neuron of an expert"),
     ('"Paris"', "a token by its text; a leading space counts"),
-    ("token 6342", "a token by its number; position 5 likewise"),
+    ("token 6342", "a token by its number; position 5 likewise; token 6342 in unembedding"),
 )
 """What can be typed, and what it means."""
 
@@ -44,7 +44,7 @@ _QUOTED = re.compile(r"""^["'“](?P<text>.*?)["'”]?$""", re.DOTALL)
 _NUMBERS = re.compile(
     r"^(?:voxel\b)?\s*[(\[]?\s*(-?\d+(?:\s*[,;\s]\s*-?\d+)*)\s*,?\s*[)\]]?$", re.I
 )
-_NUMBERED = re.compile(r"^(token|position)\s+(\d+)$", re.I)
+_NUMBERED = re.compile(r"^(token|position)\s+(\d+)(?:\s+in\s+(\S+))?$", re.I)
 _INDEXED = re.compile(r"^(?P<name>.+?)\s*\[(?P<index>[^\]]*)\]?$")
 _LAYER = re.compile(r"^L(\d+)$", re.I)
 _MEMBER = re.compile(r"^([EHN])(\d+)$", re.I)
@@ -94,7 +94,7 @@ class Finder:
         if found := _NUMBERS.match(query):
             return self._voxel([int(n) for n in re.findall(r"-?\d+", found[1])])
         if found := _NUMBERED.match(query):
-            return self._numbered(found[1].lower(), int(found[2]))
+            return self._numbered(found[1].lower(), int(found[2]), found[3])
         if found := _INDEXED.match(query):
             return self._element(found["name"], found["index"])
         words = query.split(".")
@@ -163,15 +163,18 @@ class Finder:
         note = f"{token}: {token.note}."
         return replace(target, title=f"{target.title} {quoted(token.text)}", note=note)
 
-    def _numbered(self, word: str, number: int) -> Target:
-        parts = [self._anatomy.by_name[n] for n in NUMBERED[word] if n in self._anatomy.by_name]
+    def _numbered(self, word: str, number: int, name: str | None = None) -> Target:
+        names = NUMBERED[word] if name is None else (name,)
+        found = (self._part_called(name) for name in names)
+        parts = [part for part in found if part is not None and part.unit == word]
         if not parts:
-            names = " or ".join(name.replace("_", " ") for name in NUMBERED[word])
+            listed = " or ".join(name.replace("_", " ") for name in names)
             raise DisplayError(
-                f"{word.capitalize()} {number} has no place: this checkpoint has no {names}."
+                f"{word.capitalize()} {number} has no place: this checkpoint has no {listed}."
             )
-        part = parts[0]
-        return self._unit(part, number, word, f"{word} {number}")
+        shown = [part for part in parts if self._places.shows(part)] or parts
+        where = "" if name is None else f" in {shown[0].name}"
+        return self._unit(shown[0], number, word, f"{word} {number}{where}")
 
     def _voxel(self, numbers: Sequence[int]) -> Target:
         volume = self._volume

@@ -99,21 +99,8 @@ class _Lazy(Sequence[Node]):
         return self._make(index % self._count)
 
 
-def model_tree(
-    anatomy: Anatomy, name: str, texts: Callable[[int], str | None] | None = None
-) -> Node:
-    """The tree of a model.
-
-    Parameters
-    ----------
-    anatomy
-        What it is made of.
-    name
-        What it is called.
-    texts
-        Gives the text of a token for its row, None where there is none.
-    """
-    make = _Maker(texts)
+def model_tree(anatomy: Anatomy, name: str) -> Node:
+    """The tree of a model that is called `name`."""
     before: dict[str, list[Part]] = {}
     layers: dict[int, list[Part]] = {}
     after: dict[str, list[Part]] = {}
@@ -127,9 +114,9 @@ def model_tree(
         else:
             after.setdefault("output", []).append(part)
     rows = [
-        *(_group(title, parts, make) for title, parts in before.items()),
-        *(_layer(number, parts, make) for number, parts in sorted(layers.items())),
-        *(_group(title, parts, make) for title, parts in after.items()),
+        *(_group(title, parts) for title, parts in before.items()),
+        *(_layer(number, parts) for number, parts in sorted(layers.items())),
+        *(_group(title, parts) for title, parts in after.items()),
     ]
     return _folder(name, "model", "", anatomy.parts, rows)
 
@@ -200,12 +187,12 @@ def _folder(
     return Node(title, kind, query, names, sum(p.size for p in parts), "", "", tuple(rows))
 
 
-def _layer(number: int, parts: Sequence[Part], make: "_Maker") -> Node:
+def _layer(number: int, parts: Sequence[Part]) -> Node:
     groups: dict[str, list[Part]] = {}
     for part in parts:
         groups.setdefault(_side(part), []).append(part)
     # A title says once where it is: "Q" under "attention" under "layer 3".
-    rows = [_group(title, members, make) for title, members in groups.items()]
+    rows = [_group(title, members) for title, members in groups.items()]
     return _folder(f"layer {number}", "layer", f"L{number}", parts, rows)
 
 
@@ -221,12 +208,12 @@ def _side(part: Part) -> str:
     return "attention" if role.split("_")[0] in attention else "MLP"
 
 
-def _group(title: str, parts: Sequence[Part], make: "_Maker") -> Node:
+def _group(title: str, parts: Sequence[Part]) -> Node:
     rows: list[Node] = []
     experts: dict[int, list[Part]] = {}
     for part in parts:
         if part.expert is None:
-            rows.append(make.part(part))
+            rows.append(_part(part))
         else:
             experts.setdefault(part.expert, []).append(part)
     if experts:
@@ -235,9 +222,7 @@ def _group(title: str, parts: Sequence[Part], make: "_Maker") -> Node:
         def expert(i: int) -> Node:
             own = experts[numbers[i]]
             query = f"L{own[0].layer}.E{numbers[i]}"
-            return _folder(
-                f"expert {numbers[i]}", "expert", query, own, [make.part(p) for p in own]
-            )
+            return _folder(f"expert {numbers[i]}", "expert", query, own, [_part(p) for p in own])
 
         everyone = [part for own in experts.values() for part in own]
         names = tuple(part.name for part in everyone)
@@ -248,65 +233,59 @@ def _group(title: str, parts: Sequence[Part], make: "_Maker") -> Node:
     return _folder(title, "group", "", parts, rows)
 
 
-class _Maker:
-    """Makes the nodes of parts and below."""
+def _part(part: Part) -> Node:
+    title = part.name
+    if part.role != "other":
+        base = part.role.removesuffix("_bias")
+        title = part_title(base, None) + (" bias" if base != part.role else "")
+    shape = " × ".join(map(str, part.shape)) or "scalar"
+    return Node(
+        title,
+        "part",
+        part.name,
+        (part.name,),
+        part.size,
+        shape,
+        part.tensor,
+        _members(part),
+    )
 
-    def __init__(self, texts: Callable[[int], str | None] | None) -> None:
-        self._texts = texts
 
-    def part(self, part: Part) -> Node:
-        title = part.name
-        if part.role != "other":
-            base = part.role.removesuffix("_bias")
-            title = part_title(base, None) + (" bias" if base != part.role else "")
-        shape = " × ".join(map(str, part.shape)) or "scalar"
-        return Node(
-            title,
-            "part",
-            part.name,
-            (part.name,),
-            part.size,
-            shape,
-            part.tensor,
-            self._members(part),
-        )
+def _members(part: Part) -> Sequence[Node]:
+    """Heads, or neurons, tokens and positions in packs."""
+    if len(part.shape) < 2 or not part.size:
+        return ()
+    if part.unit == "head":
+        return _Lazy(part.n_heads or 0, lambda i: _head(part, i))
+    if part.unit not in ("neuron", "token", "position"):
+        return ()
+    count = part.shape[-1]
+    if count <= PACK:
+        return _Lazy(count, lambda i: _unit(part, i))
+    return _Lazy(-(-count // PACK), lambda i: _pack(part, i))
 
-    def _members(self, part: Part) -> Sequence[Node]:
-        """Heads, or neurons, tokens and positions in packs."""
-        if len(part.shape) < 2 or not part.size:
-            return ()
-        if part.unit == "head":
-            return _Lazy(part.n_heads or 0, lambda i: self._head(part, i))
-        if part.unit not in ("neuron", "token", "position"):
-            return ()
-        count = part.shape[-1]
-        if count <= PACK:
-            return _Lazy(count, lambda i: self._unit(part, i))
-        return _Lazy(-(-count // PACK), lambda i: self._pack(part, i))
 
-    def _head(self, part: Part, head: int) -> Node:
-        size = part.size // max(part.n_heads or 1, 1)
-        query = f"L{part.layer}.H{head}.{part.role}"
-        detail = f"{part.shape[0]} × {part.d_head}"
-        return Node(f"head {head}", "head", query, (part.name,), size, detail)
+def _head(part: Part, head: int) -> Node:
+    size = part.size // max(part.n_heads or 1, 1)
+    query = f"L{part.layer}.H{head}.{part.role}"
+    detail = f"{part.shape[0]} × {part.d_head}"
+    return Node(f"head {head}", "head", query, (part.name,), size, detail)
 
-    def _pack(self, part: Part, pack: int) -> Node:
-        first = pack * PACK
-        stop = min(first + PACK, part.shape[-1])
-        size = part.size // part.shape[-1] * (stop - first)
-        rows = _Lazy(stop - first, lambda i: self._unit(part, first + i))
-        title = f"{part.unit}s {first}–{stop - 1}"
-        return Node(title, "pack", "", (part.name,), size, "", "", rows)
 
-    def _unit(self, part: Part, unit: int) -> Node:
-        if part.layer is None:
-            query = f"{part.unit} {unit}"
-        else:
-            expert = "" if part.expert is None else f".E{part.expert}"
-            query = f"L{part.layer}{expert}.N{unit}.{part.role}"
-        kind: Kind = "neuron" if part.unit == "neuron" else "unit"
-        text = self._texts(unit) if self._texts is not None and part.unit == "token" else None
-        detail = "" if text is None else text
-        return Node(
-            f"{part.unit} {unit}", kind, query, (part.name,), part.size // part.shape[-1], detail
-        )
+def _pack(part: Part, pack: int) -> Node:
+    first = pack * PACK
+    stop = min(first + PACK, part.shape[-1])
+    size = part.size // part.shape[-1] * (stop - first)
+    rows = _Lazy(stop - first, lambda i: _unit(part, first + i))
+    title = f"{part.unit}s {first}–{stop - 1}"
+    return Node(title, "pack", "", (part.name,), size, "", "", rows)
+
+
+def _unit(part: Part, unit: int) -> Node:
+    if part.layer is None:
+        query = f"{part.unit} {unit} in {part.name}"
+    else:
+        expert = "" if part.expert is None else f".E{part.expert}"
+        query = f"L{part.layer}{expert}.N{unit}.{part.role}"
+    kind: Kind = "neuron" if part.unit == "neuron" else "unit"
+    return Node(f"{part.unit} {unit}", kind, query, (part.name,), part.size // part.shape[-1])
