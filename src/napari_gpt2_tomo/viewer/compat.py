@@ -13,10 +13,14 @@ __all__ = [
     "clip_point",
     "keep_context",
     "max_texture_3d",
+    "multiscale",
     "open_viewers",
     "plane_point",
+    "qt_viewer_of",
     "real_viewer",
     "renew",
+    "replace_data",
+    "scene_of",
 ]
 
 SAFE_TEXTURE_3D = 2048
@@ -93,6 +97,25 @@ def keep_context(viewer: Any) -> None:
             canvas.canvas.native.makeCurrent()
 
 
+def qt_viewer_of(viewer: Any) -> Any:
+    """The widget that shows a viewer, None if it has none.
+
+    napari's own way, ``window.qt_viewer``, warns that it goes. Goes itself when
+    napari says how to find the widget.
+    """
+    return next((canvas for canvas in _qt_viewers() if canvas.viewer is viewer), None)
+
+
+def scene_of(qt_viewer: Any) -> Any:
+    """The vispy node that holds what a viewer draws, in world coordinates, last axis first.
+
+    For marks that are no layers: a layer would stand in the list, change the
+    extent of the axes and be saved with the data. Goes when napari has overlays
+    of lines.
+    """
+    return qt_viewer.canvas.view.scene
+
+
 def renew(layer: Any) -> None:
     """Read again what a layer shows, keeping its level, its camera and its limits.
 
@@ -102,6 +125,28 @@ def renew(layer: Any) -> None:
     if layer.ndim == 2 and hasattr(layer, "_reset_thumbnail_level_data"):
         layer._reset_thumbnail_level_data()
     layer.refresh(extent=False)
+
+
+def multiscale(levels: Sequence[Any]) -> Any:
+    """Levels as the data of a multiscale layer, even where there is only one.
+
+    napari takes a list of one for a stack of its first axis, and a layer that was
+    not multiscale at first never becomes so. Goes when napari believes
+    ``multiscale=True``.
+    """
+    from napari.layers._multiscale_data import MultiScaleData
+
+    return MultiScaleData(levels)
+
+
+def replace_data(layer: Any, levels: Sequence[Any]) -> None:
+    """Give a multiscale layer other levels, which may have another number of axes.
+
+    napari slices at once with the corners of the former data, which fails if
+    they have fewer axes. Goes when `layer.data` forgets them.
+    """
+    layer.corner_pixels = np.zeros((2, levels[0].ndim), int)
+    layer.data = multiscale(levels)
 
 
 def _qt_viewers() -> list[Any]:

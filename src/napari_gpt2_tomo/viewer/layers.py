@@ -9,8 +9,8 @@ import numpy as np
 from ..display.roles import role_colour
 from ..volume.atlas import Region
 from ..volume.volume import Volume
+from . import compat
 from .link import KEY, ScanLink
-from .live import LiveLevel
 from .looks import LOOKS, proportions
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def layer_data(link: ScanLink) -> list[LayerData]:
     """
     volume = link.volume
     shared: dict[str, Any] = {
-        "multiscale": len(link.levels) > 1,
+        "multiscale": True,
         "scale": scale_of(volume),
         "axis_labels": volume.axes,
         "units": ("dimensionless",) * volume.ndim,
@@ -67,7 +67,10 @@ def layer_data(link: ScanLink) -> list[LayerData]:
         "features": _features(volume.atlas.regions),
         "colormap": _atlas_colours(volume.atlas.regions),
     }
-    return [(_data(link.levels), image, "image"), (_data(link.atlas), atlas, "labels")]
+    return [
+        (compat.multiscale(link.levels), image, "image"),
+        (compat.multiscale(link.atlas), atlas, "labels"),
+    ]
 
 
 def add_scan(
@@ -123,11 +126,6 @@ def scale_of(volume: Volume) -> tuple[float, ...]:
     core = volume.core or (slice(None),) * volume.ndim
     shape = [len(range(*piece.indices(n))) for piece, n in zip(core, volume.shape, strict=True)]
     return proportions(volume.layout.name, shape)
-
-
-def _data(levels: list[LiveLevel]) -> Any:
-    """Levels as napari wants them: it takes a list of one for a stack."""
-    return levels if len(levels) > 1 else levels[0]
 
 
 def _appearance(signal: str) -> dict[str, Any]:

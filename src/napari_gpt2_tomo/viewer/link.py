@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
 
 import numpy as np
+from psygnal import Signal
 
+from ..display.console import Console
+from ..display.cursor import Cursor
+from ..volume.reading.masked import coarse_box, kept_labels, masked
 from ..volume.volume import Volume
 from .live import LiveLevel
 
@@ -51,22 +55,35 @@ class ScanLink:
         The work that makes the volume better, once a viewer shows it.
     applied
         The contrast limits that were last given to a layer, see `refine.apply_window`.
+    switched
+        Signal, emitted once all layers show another volume than before.
     """
+
+    switched = Signal()
 
     def __init__(
         self, scan: "Scan", volume: Volume, *, owned: bool, name: str | None = None
     ) -> None:
         self.scan = scan
         self.name = name or scan.name
-        self.volume = volume
         self.owned = owned
         self.margins = False
         self.layers: WeakSet[Any] = WeakSet()
         self.refinement: Refinement | None = None
         self.applied: WeakKeyDictionary[Any, tuple[float, float]] = WeakKeyDictionary()
+        self.show(volume)
+        _links.add(self)
+
+    def show(self, volume: Volume) -> None:
+        """Show another volume of the scan: the levels are new ones.
+
+        Layers show what they did until they are given the new levels; see `switch`.
+        """
+        self.volume = volume
+        self.__dict__.pop("weights", None)
         shapes = [volume.layout.level_shape(i) for i in range(len(volume.factors))]
         self.levels = [
-            LiveLevel(partial(self._displayed, i), shape, np.float32, i)
+            LiveLevel(partial(self._displayed, volume, i), shape, np.float32, i)
             for i, shape in enumerate(shapes)
         ]
         # napari maps wider labels to colours by a table of its own, which takes
@@ -77,7 +94,18 @@ class ScanLink:
             LiveLevel(partial(volume.atlas.level, i), shape, label, i)
             for i, shape in enumerate(shapes)
         ]
-        _links.add(self)
+
+    @cached_property
+    def cursor(self) -> Cursor:
+        """The voxel that all views of the volume share; at first its middle, margins apart."""
+        core = self.volume.core or (slice(None),) * self.volume.ndim
+        lengths = [len(range(*c.indices(n))) for c, n in zip(core, self.volume.shape, strict=True)]
+        return Cursor(self.volume.shape, [n // 2 for n in lengths])
+
+    @cached_property
+    def console(self) -> Console:
+        """How the volume is shown, in every viewer."""
+        return Console.of(self.volume)
 
     @cached_property
     def weights(self) -> Volume:
@@ -94,15 +122,24 @@ class ScanLink:
             volume.statistics,
         )
 
-    def _displayed(self, level: int) -> Any:
-        """A level as it is known now, for whoever draws it."""
+    def _displayed(self, volume: Volume, level: int) -> Any:
+        """A level as it is known now and as the console cuts it, for whoever draws it."""
         if not self.layers:
             # Somebody slices a layer that no session knows: it was perhaps put into
             # a viewer that did not exist when the scan was opened.
             from .session import watch_soon
 
             watch_soon()
-        return self.volume.overview.displayed(level)
+        present = volume.overview.displayed(level)
+        # Whoever draws in a thread must not be the one who makes the console.
+        console = self.__dict__.get("console")
+        if console is None:
+            return present
+        box = console.region
+        keep = kept_labels(volume.anatomy, console.shown, console.hidden)
+        if box is not None and len(box) == volume.ndim:
+            box = coarse_box(box, volume.factors[level])
+        return masked(present, volume.atlas.level(level), box, keep)
 
     def __copy__(self) -> "ScanLink":
         return self
