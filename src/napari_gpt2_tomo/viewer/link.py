@@ -13,7 +13,7 @@ from psygnal import Signal
 
 from ..display.console import Console
 from ..display.cursor import Cursor
-from ..volume.reading.masked import coarse_box, kept_labels, masked
+from ..volume.reading.boxed import boxed, coarse_box
 from ..volume.volume import Volume
 from .live import LiveLevel
 
@@ -135,11 +135,15 @@ class ScanLink:
         console = self.__dict__.get("console")
         if console is None:
             return present
-        box = console.region
-        keep = kept_labels(volume.anatomy, console.shown, console.hidden)
-        if box is not None and len(box) == volume.ndim:
-            box = coarse_box(box, volume.factors[level])
-        return masked(present, volume.atlas.level(level), box, keep)
+        return self._in_region(present, volume, level)
+
+    def _in_region(self, present: Any, volume: Volume, level: int) -> Any:
+        """What of a level's values or labels lies in the region of the console."""
+        box = self.console.region
+        if box is None or len(box) != volume.ndim:
+            return present
+        inner = coarse_box(box, volume.factors[level])
+        return boxed(present, volume.layout.level_shape(level), present.dtype, inner)
 
     def __copy__(self) -> "ScanLink":
         return self
