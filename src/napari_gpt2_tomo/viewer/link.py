@@ -91,7 +91,7 @@ class ScanLink:
         label = np.min_scalar_type(len(volume.atlas.regions))
         label = label if label.itemsize <= 2 else np.dtype(np.int32)
         self.atlas = [
-            LiveLevel(partial(volume.atlas.level, i), shape, label, i)
+            LiveLevel(partial(self._labels, volume, i), shape, label, i)
             for i, shape in enumerate(shapes)
         ]
 
@@ -130,20 +130,20 @@ class ScanLink:
             from .session import watch_soon
 
             watch_soon()
-        present = volume.overview.displayed(level)
+        return self._in_region(volume.overview.displayed(level), volume, level, np.float32)
+
+    def _labels(self, volume: Volume, level: int) -> Any:
+        """The labels of a level as the console cuts them."""
+        return self._in_region(volume.atlas.level(level), volume, level, np.int32)
+
+    def _in_region(self, present: Any, volume: Volume, level: int, dtype: Any) -> Any:
         # Whoever draws in a thread must not be the one who makes the console.
         console = self.__dict__.get("console")
-        if console is None:
-            return present
-        return self._in_region(present, volume, level)
-
-    def _in_region(self, present: Any, volume: Volume, level: int) -> Any:
-        """What of a level's values or labels lies in the region of the console."""
-        box = self.console.region
+        box = None if console is None else console.region
         if box is None or len(box) != volume.ndim:
             return present
         inner = coarse_box(box, volume.factors[level])
-        return boxed(present, volume.layout.level_shape(level), present.dtype, inner)
+        return boxed(present, volume.layout.level_shape(level), dtype, inner)
 
     def __copy__(self) -> "ScanLink":
         return self
