@@ -6,16 +6,18 @@ to a viewer: drag and drop, the command line, a script, napari's *Duplicate*.
 
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakSet
 
 import numpy as np
 from psygnal import Signal
 
 from ..display.console import Console
 from ..display.cursor import Cursor
+from ..display.pins import Pins
 from ..volume.reading.boxed import boxed, coarse_box
 from ..volume.volume import Volume
 from .live import LiveLevel
+from .masks import Masks
 
 if TYPE_CHECKING:
     from ..facade import Scan
@@ -53,8 +55,6 @@ class ScanLink:
         Layers that are in a viewer.
     refinement
         The work that makes the volume better, once a viewer shows it.
-    applied
-        The contrast limits that were last given to a layer, see `refine.apply_window`.
     switched
         Signal, emitted once all layers show another volume than before.
     """
@@ -70,7 +70,6 @@ class ScanLink:
         self.margins = False
         self.layers: WeakSet[Any] = WeakSet()
         self.refinement: Refinement | None = None
-        self.applied: WeakKeyDictionary[Any, tuple[float, float]] = WeakKeyDictionary()
         self.show(volume)
         _links.add(self)
 
@@ -122,6 +121,16 @@ class ScanLink:
             volume.statistics,
         )
 
+    @cached_property
+    def masks(self) -> Masks:
+        """What makes the layers follow the hidden and tinted parts of the console."""
+        return Masks(self)
+
+    @cached_property
+    def pins(self) -> Pins:
+        """The pinned probes of the scan."""
+        return Pins()
+
     def _displayed(self, volume: Volume, level: int) -> Any:
         """A level as it is known now and as the console cuts it, for whoever draws it."""
         if not self.layers:
@@ -130,14 +139,17 @@ class ScanLink:
             from .session import watch_soon
 
             watch_soon()
-        return self._in_region(volume.overview.displayed(level), volume, level, np.float32)
+        return self._as_shown(volume.overview.displayed(level), volume, level, np.float32)
 
     def _labels(self, volume: Volume, level: int) -> Any:
         """The labels of a level as the console cuts them."""
-        return self._in_region(volume.atlas.level(level), volume, level, np.int32)
+        return self._as_shown(volume.atlas.level(level), volume, level, np.int32)
 
-    def _in_region(self, present: Any, volume: Volume, level: int, dtype: Any) -> Any:
+    def _as_shown(self, present: Any, volume: Volume, level: int, dtype: Any) -> Any:
         # Whoever draws in a thread must not be the one who makes the console.
+        masks: Masks | None = self.__dict__.get("masks")
+        if masks is not None:
+            present = masks.apply(present, volume, level)
         console = self.__dict__.get("console")
         box = None if console is None else console.region
         if box is None or len(box) != volume.ndim:

@@ -1,6 +1,6 @@
 """The parameter under the cursor, written on the canvas."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import ref
 
@@ -21,6 +21,9 @@ INK = (0.93, 0.94, 0.96, 1.0)
 
 FONT_SIZE = 9.0
 """Points."""
+
+Scanned = tuple[Any, ScanLink]
+"""A layer of a scan, and its link."""
 
 
 class Reading:
@@ -159,10 +162,18 @@ class Probe:
     ----------
     viewer
         The viewer model; not kept alive.
+
+    Attributes
+    ----------
+    heading
+        Gives the lines above a reading, and all lines where there is none (None);
+        by default they say where the slice lies.
     """
 
     def __init__(self, viewer: Any) -> None:
         self._viewer = ref(viewer)
+        self.heading: Callable[[Reading | None], Sequence[str]] | None = None
+        self._away = False
         self._direction: NDArray[np.float64] | None = None
         self._pending = False
         self._open = True
@@ -203,27 +214,29 @@ class Probe:
         viewer = self._viewer()
         if viewer is None:
             return
-        layers = [
-            (layer, link)
-            for layer in reversed(viewer.layers)
-            if layer.visible and (link := link_of(layer)) is not None
-        ]
-        if not layers:
-            self._write(viewer, "")
-            return
-        position = list(viewer.cursor.position)
-        position = [*viewer.dims.point[: viewer.dims.ndim - len(position)], *position]
-        for axis in viewer.dims.not_displayed:
-            position[axis] = viewer.dims.point[axis]
-        for layer, link in layers:
-            reading = self._read(viewer, layer, link, position)
-            if reading is not None:
-                caption = _caption(viewer, layer, link, reading.voxel, hit=True)
-                self._write(viewer, "\n".join([caption or link.name, *reading.lines()]))
-                return
-        layer, link = layers[0]
-        caption = _caption(viewer, layer, link, _voxel(layer, viewer.dims.point), hit=False)
-        self._write(viewer, caption or link.name)
+        layers = self._layers(viewer)
+        found = None if self._away else self._find(viewer, layers)
+        reading = None if found is None else found[1]
+        if self.heading is not None:
+            lines = list(self.heading(reading))
+        elif layers:
+            layer, link = found[0] if found is not None else layers[0]
+            voxel = _voxel(layer, viewer.dims.point) if reading is None else reading.voxel
+            lines = [_caption(viewer, layer, link, voxel, reading is not None) or link.name]
+        else:
+            lines = []
+        self._write(viewer, "\n".join([*lines, *(reading.lines() if reading else ())]))
+
+    def read(self) -> Reading | None:
+        """What is at the last position of the cursor; None where no scan shows anything."""
+        viewer = self._viewer()
+        found = None if viewer is None else self._find(viewer, self._layers(viewer))
+        return None if found is None else found[1]
+
+    def leave(self) -> None:
+        """Forget the position of the cursor until it moves: it has left the canvas."""
+        self._away = True
+        self.update_soon()
 
     def update_soon(self, event: Any = None) -> None:
         """Read again when the events of the moment have run.
@@ -243,6 +256,25 @@ class Probe:
         if self._open:
             self.update()
 
+    def _layers(self, viewer: Any) -> list[Scanned]:
+        """The visible layers of scans, topmost first."""
+        return [
+            (layer, link)
+            for layer in reversed(viewer.layers)
+            if layer.visible and (link := link_of(layer)) is not None
+        ]
+
+    def _find(self, viewer: Any, layers: Sequence[Scanned]) -> tuple[Scanned, Reading] | None:
+        position = list(viewer.cursor.position)
+        position = [*viewer.dims.point[: viewer.dims.ndim - len(position)], *position]
+        for axis in viewer.dims.not_displayed:
+            position[axis] = viewer.dims.point[axis]
+        for layer, link in layers:
+            reading = self._read(viewer, layer, link, position)
+            if reading is not None:
+                return (layer, link), reading
+        return None
+
     def _read(
         self, viewer: Any, layer: Any, link: ScanLink, position: Sequence[float]
     ) -> Reading | None:
@@ -256,6 +288,7 @@ class Probe:
     def _moved(self, viewer: Any, event: Any) -> None:
         direction = event.view_direction
         self._direction = None if direction is None else np.asarray(direction, float)
+        self._away = False
         self.update()
 
     def _write(self, viewer: Any, text: str) -> None:

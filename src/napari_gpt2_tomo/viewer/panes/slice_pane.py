@@ -1,0 +1,342 @@
+"""One of the three planes: a viewer of its own on the same data, with a slider and a caption."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import numpy as np
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from ...display.planes import PLANES
+from ..link import ScanLink
+from ..probe import Reading
+from ..session import session_of, watch
+from . import mouse
+from .bar import AxisBar, Buttons
+from .copies import copy_of
+from .crosshair import Crosshair, axis_colour
+
+__all__ = ["ORDERS", "Hub", "SlicePane"]
+
+ORDERS = ((0, 1, 2), (1, 0, 2), (2, 1, 0))
+"""Order of the last three axes in the axial, coronal and sagittal pane: fixed, down, across."""
+
+GAP = 8.0
+"""Pixels around the cursor that the lines leave free."""
+
+GAP_VOXELS = 0.75
+"""The same in voxels, for large magnifications: the voxel itself is never crossed."""
+
+KEYS = {
+    Qt.Key.Key_Left: (2, -1),
+    Qt.Key.Key_Right: (2, 1),
+    Qt.Key.Key_Up: (1, -1),
+    Qt.Key.Key_Down: (1, 1),
+    Qt.Key.Key_PageUp: (0, -1),
+    Qt.Key.Key_PageDown: (0, 1),
+}
+"""Keys that move the cursor: which axis of the pane's order, and the step."""
+
+
+class Hub(Protocol):
+    """What a pane asks of the views that it is one of."""
+
+    def move(self, indices: Mapping[int, int]) -> None:
+        """Move the cursor along some axes."""
+
+    def step(self, axis: int, count: int) -> None:
+        """Move the cursor along one axis."""
+
+    def heading(self, pane: "SlicePane", reading: Reading | None) -> list[str]:
+        """What is written on the canvas of a pane."""
+
+    def toggle(self, name: str) -> None:
+        """Enlarge a pane, or show all."""
+
+    def close_soon(self) -> None:
+        """Close the views when the events of the moment have run."""
+
+
+class SlicePane:
+    """The planes at a fixed index of one axis.
+
+    Parameters
+    ----------
+    plane
+        0, 1 or 2: axial, coronal or sagittal.
+    home
+        The widget of the main viewer; keys pressed and files dropped here are its.
+    hub
+        The views that the pane is one of.
+
+    Attributes
+    ----------
+    name
+        ``"axial"``, ``"coronal"`` or ``"sagittal"``.
+    viewer, qt_viewer
+        The pane's own viewer model, and the widget with its canvas.
+    widget
+        Canvas and slider together.
+    """
+
+    def __init__(self, plane: int, home: Any, hub: Hub) -> None:
+        from napari.components import ViewerModel
+        from napari.qt import QtViewer
+
+        self.name = PLANES[plane]
+        self._plane = plane
+        self._hub = hub
+        self._link: ScanLink | None = None
+        self._busy = False
+        self._order: tuple[int, ...] = ORDERS[plane]
+        self.layers: list[Any] = []
+        self.viewer: Any = ViewerModel(title=self.name, order=self._order)
+        self.viewer.theme = home.viewer.theme
+        # Nobody reads the status of a pane, and computing it slows every move of the mouse.
+        self.viewer.cursor.events.position.disconnect(self.viewer.update_status_from_cursor)
+        self.qt_viewer: Any = QtViewer(self.viewer)
+        self.qt_viewer.setAcceptDrops(False)
+        self.qt_viewer.dims.hide()
+        self.bar = AxisBar(lambda index: hub.move({self.axis: index}))
+        self.widget: QWidget = _Frame(home)
+        column = QVBoxLayout(self.widget)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.qt_viewer, stretch=1)
+        column.addWidget(self.bar)
+        canvas = self.qt_viewer.canvas.native
+        self.buttons = Buttons(canvas, lambda: hub.toggle(self.name), hub.close_soon)
+        self._keys = _Keys(self, home)
+        canvas.installEventFilter(self._keys)
+        self.crosshair = Crosshair(self.qt_viewer)
+        self._fitted = self._scale_of_fit()
+        self._listen()
+
+    @property
+    def axis(self) -> int:
+        """The axis of the volume that is fixed."""
+        return self._order[-3]
+
+    @property
+    def caption(self) -> str:
+        """What is written on the canvas."""
+        return str(self.viewer.canvas.overlays.text.text)
+
+    def show_scan(self, link: ScanLink, layers: Sequence[Any]) -> list[Any]:
+        """Show layers of a volume of at least three axes; returns the copies of them."""
+        self.clear()
+        volume = link.volume
+        self._link = link
+        self._order = (
+            *range(volume.ndim - 3),
+            *(axis + volume.ndim - 3 for axis in ORDERS[self._plane]),
+        )
+        watch(self.viewer)
+        with self._quietly():
+            for layer in layers:
+                self.layers.append(self.viewer.add_layer(copy_of(layer)))
+            self.viewer.dims.order = self._order
+        self.viewer.layers.selection.active = self.layers[0]
+        colour = axis_colour(self.axis, volume.ndim)
+        self.bar.set_axis(volume.axes[self.axis], volume.shape[self.axis], colour)
+        session = session_of(self.viewer)
+        if session is not None and session.probe is not None:
+            session.probe.heading = lambda reading: self._hub.heading(self, reading)
+            session.probe.leave()
+        self.fit()
+        return self.layers
+
+    def clear(self) -> None:
+        """Show nothing."""
+        self._link = None
+        self.layers = []
+        self.crosshair.hide()
+        self.bar.clear()
+        self.viewer.layers.clear()
+
+    def say(self, text: str) -> None:
+        """Write on an empty canvas."""
+        overlay = self.viewer.canvas.overlays.text
+        overlay.text, overlay.position, overlay.visible = text, "top_left", True
+
+    def fit(self) -> None:
+        """Show the whole plane."""
+        self.viewer.fit_to_view()
+        self._fitted = self._scale_of_fit()
+
+    def follow(self, position: Sequence[int]) -> None:
+        """Show the plane through a voxel, and the lines that meet there."""
+        if not self.layers:
+            return
+        dims = self.viewer.dims
+        world = self.layers[0].data_to_world(position)
+        fixed = list(dims.not_displayed)
+        if any(dims.point[axis] != world[axis] for axis in fixed):
+            with self._quietly():
+                dims.set_point(fixed, [float(world[axis]) for axis in fixed])
+        self.bar.show_index(position[self.axis])
+        self._draw(world)
+        self.write_soon()
+
+    def write_soon(self) -> None:
+        """Write the caption again when the events of the moment have run."""
+        session = session_of(self.viewer)
+        if session is not None and session.probe is not None:
+            session.probe.update_soon()
+
+    def press(self, key: Qt.Key) -> bool:
+        """Move the cursor by a key; False if the pane has no use for it."""
+        if key not in KEYS or self._link is None:
+            return False
+        place, count = KEYS[key]
+        self._hub.step(self._order[place - 3], count)
+        return True
+
+    def close(self) -> None:
+        """Let go of everything; Qt deletes the widget."""
+        self.clear()
+        self.crosshair.close()
+        self._listen(False)
+        self.qt_viewer.canvas.native.removeEventFilter(self._keys)
+        self.qt_viewer.close()
+        self.widget.setParent(None)
+        self.widget.deleteLater()
+
+    def _listen(self, begin: bool = True) -> None:
+        viewer = self.viewer
+        for emitter, callback in (
+            (viewer.dims.events.point, self._stepped),
+            (viewer.dims.events.order, self._straighten),
+            (viewer.dims.events.ndisplay, self._straighten),
+            (viewer.scene.camera.events.zoom, self._zoomed),
+            (viewer.canvas.events.size, self._resized),
+            (viewer.events.mouse_over_canvas, self._entered_or_left),
+        ):
+            (emitter.connect if begin else emitter.disconnect)(callback)
+        wheel, drag, double = (
+            viewer.mouse_wheel_callbacks,
+            viewer.mouse_drag_callbacks,
+            viewer.mouse_double_click_callbacks,
+        )
+        for callbacks in (wheel, drag, double):
+            # napari's own zoom at a double click and step with Ctrl, which mean other things here.
+            callbacks.clear()
+        if begin:
+            wheel.append(mouse.scroll(lambda count: self._hub.step(self.axis, count)))
+            drag.extend([mouse.click(self._point_at), mouse.drag_cursor(self._point_at)])
+            double.append(lambda *_: self._hub.toggle(self.name))
+
+    def _point_at(self, event: Any) -> None:
+        """Move the cursor to where the mouse is; what lies outside the volume is its edge."""
+        if not self.layers:
+            return
+        voxel = np.rint(np.asarray(self.layers[0].world_to_data(event.position), float))
+        self._hub.move({axis: int(voxel[axis]) for axis in self._order[-2:]})
+
+    def _stepped(self, event: Any = None) -> None:
+        """Somebody else moved the pane's plane: the cursor goes with it."""
+        if self._busy or not self.layers:
+            return
+        voxel = np.rint(np.asarray(self.layers[0].world_to_data(self.viewer.dims.point), float))
+        self._hub.move({axis: int(voxel[axis]) for axis in self.viewer.dims.not_displayed})
+
+    def _straighten(self, event: Any = None) -> None:
+        """A pane stays what it is called, whatever a key or a script did to its axes."""
+        if self._busy:
+            return
+        dims = self.viewer.dims
+        with self._quietly():
+            dims.ndisplay = 2
+            dims.order = self._order
+
+    def _zoomed(self, event: Any = None) -> None:
+        if self.layers and self._link is not None:
+            self._draw(self.layers[0].data_to_world(self._link.cursor.position))
+
+    def _draw(self, world: Any) -> None:
+        if self._link is None:
+            return
+        layer = self.layers[0]
+        low = layer.data_to_world([-0.5] * layer.ndim)
+        high = layer.data_to_world([n - 0.5 for n in self._link.volume.shape])
+        axes = list(self.viewer.dims.displayed)
+        voxel = max(float(layer.scale[axis]) for axis in axes)
+        gap = max(GAP / self.viewer.scene.camera.zoom, GAP_VOXELS * voxel)
+        self.crosshair.place(world, low, high, axes, gap)
+
+    def _resized(self, event: Any = None) -> None:
+        """Magnify with the canvas: what was in view stays in view."""
+        before, self._fitted = self._fitted, self._scale_of_fit()
+        if before > 0 and self._fitted > 0:
+            self.viewer.scene.camera.zoom *= self._fitted / before
+        self.buttons.rise()
+
+    def _scale_of_fit(self) -> float:
+        """Magnification that fits the plane to the canvas, up to a constant; 0 without a plane."""
+        if not self.layers:
+            return 0.0
+        height, width = self.viewer.canvas.size
+        extent = self.viewer.layers.extent.world
+        rows, columns = (float(extent[1][a] - extent[0][a]) for a in self.viewer.dims.displayed)
+        return min(float(height) / max(rows, 1.0), float(width) / max(columns, 1.0))
+
+    def _entered_or_left(self, event: Any = None) -> None:
+        session = session_of(self.viewer)
+        if not self.viewer.mouse_over_canvas and session is not None and session.probe is not None:
+            session.probe.leave()
+
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """Change the pane's own axes without anybody taking it for a wish of the user."""
+        before, self._busy = self._busy, True
+        try:
+            yield
+        finally:
+            self._busy = before
+
+
+class _Frame(QWidget):  # type: ignore[misc]
+    """Holds a pane, and hands files dropped on it to the main viewer."""
+
+    def __init__(self, home: Any) -> None:
+        super().__init__()
+        self._home = home
+        self.setAcceptDrops(True)
+
+    def dragEnterEvent(self, event: Any) -> None:
+        """Files may be dropped here."""
+        self._home.dragEnterEvent(event)
+
+    def dropEvent(self, event: Any) -> None:
+        """The main viewer opens them."""
+        self._home.dropEvent(event)
+
+
+class _Keys(QObject):  # type: ignore[misc]
+    """Keys on a pane's canvas: a few are the pane's, all others the main viewer's.
+
+    napari would apply them to the pane's own viewer, whose copies nobody sees in
+    a list: it would become three-dimensional, roll its axes or hide its layer.
+    """
+
+    def __init__(self, pane: SlicePane, home: Any) -> None:
+        super().__init__()
+        self._pane = pane
+        self._home = home
+
+    def eventFilter(self, watched: Any, event: Any) -> bool:
+        """Take the keys before the canvas sees them."""
+        kind = event.type()
+        if kind == QEvent.Type.KeyPress:
+            plain = event.modifiers() in (
+                Qt.KeyboardModifier.NoModifier,
+                Qt.KeyboardModifier.KeypadModifier,
+            )
+            if not (plain and self._pane.press(Qt.Key(event.key()))):
+                self._home.keyPressEvent(event)
+            return True
+        if kind == QEvent.Type.KeyRelease:
+            self._home.keyReleaseEvent(event)
+            return True
+        return False
