@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from napari_gpt2_tomo.display.looks import LOOKS
+from napari_gpt2_tomo.display.proportions import proportions, simple
 from napari_gpt2_tomo.facade import Scan
 from napari_gpt2_tomo.viewer.layers import layer_data, title
 from napari_gpt2_tomo.viewer.link import ScanLink
-from napari_gpt2_tomo.viewer.looks import DIVERGING, LOOKS, proportions, simple
 from napari_gpt2_tomo.volume.reading.signal import DEFAULT_REDUCTION
 
 
@@ -18,13 +19,6 @@ def scan(model):
 
 def test_every_signal_has_a_look():
     assert set(LOOKS) == set(DEFAULT_REDUCTION)
-
-
-def test_a_diverging_map_is_clear_in_its_middle_and_ordered():
-    positions = [at for at, _ in DIVERGING]
-    assert positions == sorted(positions)
-    assert (positions[0], positions[-1]) == (0, 1)
-    assert dict(DIVERGING)[0.5][3] == 0
 
 
 @pytest.mark.parametrize("ratio", [0.03, 0.4, 1.0, 1.4, 3.7, 11.0, 96.0, 333.0])
@@ -59,7 +53,7 @@ def test_layers_of_every_signal_can_be_made(scan, signal):
     image, atlas = (Layer.create(*data) for data in layer_data(link))
     assert image.name == title(link)
     assert image.multiscale
-    assert tuple(image.contrast_limits) == volume.window()
+    assert tuple(image.contrast_limits) == pytest.approx(volume.window())
     assert atlas.colormap.map(0)[3] == 0
 
 

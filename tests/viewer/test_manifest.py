@@ -6,7 +6,7 @@ import pytest
 from npe2 import PluginManifest
 
 import napari_gpt2_tomo
-from napari_gpt2_tomo.viewer.looks import LOOKS
+from napari_gpt2_tomo.display.looks import LOOKS
 from napari_gpt2_tomo.viewer.preferences import PLUGIN, SECTION, Preferences, preferences
 from napari_gpt2_tomo.volume.volume import LAYOUTS
 

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..display.proportions import proportions
 from ..display.roles import role_colour
 from ..volume.atlas import Region
 from ..volume.volume import Volume
 from . import compat
+from .appearance import appearance
 from .link import KEY, ScanLink
-from .looks import LOOKS, proportions
 
 if TYPE_CHECKING:
     from ..facade import Scan
@@ -56,8 +57,7 @@ def layer_data(link: ScanLink) -> list[LayerData]:
     image = {
         **shared,
         "name": title(link),
-        "contrast_limits": volume.window(),
-        **_appearance(volume.signal),
+        **appearance(link.console),
     }
     atlas = {
         **shared,
@@ -126,26 +126,6 @@ def scale_of(volume: Volume) -> tuple[float, ...]:
     core = volume.core or (slice(None),) * volume.ndim
     shape = [len(range(*piece.indices(n))) for piece, n in zip(core, volume.shape, strict=True)]
     return proportions(volume.layout.name, shape)
-
-
-def _appearance(signal: str) -> dict[str, Any]:
-    from napari.utils import Colormap
-
-    look = LOOKS[signal]
-    colormap: Any = look.colormap
-    if not isinstance(colormap, str):
-        positions, colours = zip(*colormap, strict=True)
-        colormap = Colormap(
-            np.array(colours, np.float32),
-            name="tomo diverging",
-            controls=np.array(positions, np.float32),
-        )
-    return {
-        "colormap": colormap,
-        "rendering": look.rendering,
-        "attenuation": look.attenuation,
-        "gamma": look.gamma,
-    }
 
 
 def _features(regions: Sequence[Region]) -> dict[str, list[Any]]:

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..base import Progress
 from .preferences import preferences
 from .work import Job
@@ -12,7 +10,7 @@ from .work import Job
 if TYPE_CHECKING:
     from .link import ScanLink
 
-__all__ = ["Refinement", "apply_window"]
+__all__ = ["Refinement"]
 
 GIGABYTE = 2**30
 
@@ -21,7 +19,7 @@ class Refinement:
     """Makes the quick look and then the exact overview of a link's volume, in the background.
 
     After each stage the layers show the new levels: same camera, same place,
-    same locked level; the contrast limits follow until the user sets others.
+    same locked level; a window of a preset follows the better statistics.
 
     Parameters
     ----------
@@ -64,40 +62,5 @@ class Refinement:
             self._job = None
 
     def _stage(self, stage: Any) -> None:
-        for layer in list(self._link.layers):
-            apply_window(layer, self._link)
+        self._link.console.refresh()
         self._on_stage()
-
-
-SLIDER = 2.0
-"""Window widths that the slider reaches beyond the window at first.
-
-A few weights are a hundred times larger than the rest: a slider over the whole
-range of a model would move the window by its width at the slightest touch.
-"""
-
-
-def apply_window(layer: Any, link: "ScanLink") -> None:
-    """Give an image the volume's present contrast limits, unless its user chose others.
-
-    The limits that were applied last are remembered on the link; anything else
-    on the layer is a choice.
-    """
-    if not hasattr(layer, "contrast_limits"):
-        return
-    limits = np.asarray(layer.contrast_limits, float)
-    applied = link.applied.get(layer)
-    wanted = link.volume.window()
-    width = SLIDER * (wanted[1] - wanted[0])
-    low = max(link.volume.range[0], wanted[0] - width)
-    high = min(link.volume.range[1], wanted[1] + width)
-    if applied is None or np.allclose(limits, applied, rtol=1e-6, atol=0):
-        limits = np.asarray(wanted, float)
-        layer.contrast_limits_range = (min(low, wanted[0]), max(high, wanted[1]))
-        layer.contrast_limits = wanted
-        link.applied[layer] = tuple(layer.contrast_limits)
-    else:
-        layer.contrast_limits_range = (
-            min(low, float(limits[0])),
-            max(high, float(limits[1])),
-        )

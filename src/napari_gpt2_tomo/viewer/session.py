@@ -5,11 +5,12 @@ from typing import Any
 from weakref import WeakKeyDictionary, ref
 
 from . import compat
+from .console.binding import Binding
 from .detail import Detail
 from .link import ScanLink, link_of, links
 from .preferences import on_change, preferences
 from .probe import Probe
-from .refine import Refinement, apply_window
+from .refine import Refinement
 from .work import when_idle
 
 __all__ = ["Session", "session_of", "show_again", "watch", "watch_open_viewers", "watch_soon"]
@@ -82,12 +83,15 @@ class Session:
         Reads what is under the cursor; None while the viewer shows no scan.
     details
         Who chooses the 3-D level of each layer.
+    bindings
+        What keeps each image in step with its scan's console.
     """
 
     def __init__(self, viewer: Any) -> None:
         self._viewer = ref(viewer)
         self.probe: Probe | None = None
         self.details: WeakKeyDictionary[Any, Detail] = WeakKeyDictionary()
+        self.bindings: WeakKeyDictionary[Any, Binding] = WeakKeyDictionary()
         self._end_preferences: Callable[[], None] = _nothing
         events = viewer.layers.events
         events.inserted.connect(self._inserted)
@@ -103,7 +107,9 @@ class Session:
         if viewer is None or link is None or layer in self.details:
             return
         link.layers.add(layer)
-        apply_window(layer, link)
+        link.masks.tint(layer)
+        if _is_image(layer):
+            self.bindings[layer] = Binding(layer, link.console, viewer)
         if not self.details:
             self._end_preferences = on_change(self.update_details)
         detail = Detail(viewer, layer, link, _budget)
@@ -124,6 +130,8 @@ class Session:
         if detail is None or link is None:
             return
         detail.close()
+        if layer in self.bindings:
+            self.bindings.pop(layer).close()
         link.layers.discard(layer)
         if self.probe is not None:
             layer.events.set_data.disconnect(self.probe.update_soon)
