@@ -74,7 +74,7 @@ def slice_(
     signal: Signal = "magnitude",
     tensor: Tensor = None,
     role: Role = None,
-    colormap: Annotated[str, typer.Option(help="Name of a colormap that cmap knows.")] = "",
+    colormap: Annotated[str, typer.Option(help="A transfer function, or a colormap of cmap.")] = "",
     window: Annotated[
         str | None,
         typer.Option(help="Values shown darkest and brightest.", metavar="LOW,HIGH"),

@@ -7,22 +7,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base import LayoutError, TomoError
+from ..base import TomoError
 from ..volume.volume import Volume
+from .transfer import DEFAULTS, transfer
 
-__all__ = ["COLORMAPS", "render", "save_section"]
-
-COLORMAPS = {
-    "magnitude": "inferno",
-    "rank": "magma",
-    "signed": "crameri:berlin",
-    "sigma": "crameri:berlin",
-    "sigma_global": "crameri:berlin",
-}
-"""Colormap of each signal: perceptually even, dark where nothing is."""
+__all__ = ["NON_FINITE", "render", "save_section"]
 
 NON_FINITE = (0, 255, 255)
-"""Cyan: no colormap above comes near it."""
+"""Cyan: none of the usual transfer functions comes near it."""
 
 
 def render(
@@ -30,23 +22,15 @@ def render(
 ) -> NDArray[np.uint8]:
     """Colours of a plane of values, shape ``(rows, columns, 3)``.
 
-    `limits` are the values shown in the first and the last colour; those that are not
-    finite are cyan.
+    `limits` are the values shown in the first and the last colour of the transfer function
+    `colormap`; those that are not finite are cyan.
 
     Raises
     ------
-    LayoutError
-        There is no such colormap.
+    DisplayError
+        There is no such transfer function.
     """
-    import cmap
-
-    try:
-        lut = cmap.Colormap(colormap).lut(256)[:, :3]
-    except (TypeError, ValueError) as error:
-        raise LayoutError(
-            f"There is no colormap {colormap!r}; see https://cmap-docs.readthedocs.io for names, "
-            "e.g. inferno, viridis, crameri:vik."
-        ) from error
+    lut = transfer(colormap).lut()[:, :3]
     low, high = limits
     finite = np.isfinite(values)
     share = (np.where(finite, values, low) - low) / (high - low)
@@ -73,7 +57,7 @@ def save_section(
     path
         The PNG.
     colormap
-        A name that cmap knows; the signal's own by default.
+        Name of a transfer function, see `transfer.transfer`; the signal's own by default.
     limits
         Values shown in the first and the last colour; the volume's window by default.
 
@@ -92,7 +76,7 @@ def save_section(
 
     index = tuple(at.get(axis, slice(None)) for axis in range(volume.ndim))
     limits = limits or volume.window()
-    colours = render(volume[index], limits, colormap or COLORMAPS[volume.signal])
+    colours = render(volume[index], limits, colormap or DEFAULTS[volume.signal])
     caption = _caption(volume, at, limits)
     text = PngInfo()
     text.add_itxt("Title", caption)
