@@ -112,8 +112,6 @@ def one_pass(volume: tomo.Volume) -> None:
         out = getattr(local, "out", None)
         if out is None:
             out = local.out = [np.empty(chunk, np.float32) for chunk in chunks]
-        for level in out:
-            level.fill(0)
         work.run(tile, out, step)
 
     run_all(run, work.tiles, None)

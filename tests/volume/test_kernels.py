@@ -10,20 +10,20 @@ from hypothesis import strategies as st
 
 from checkpoint.writer import ORACLE
 from napari_gpt2_tomo.checkpoint.region import Region
-from napari_gpt2_tomo.volume.kernels import compiled, matrices, planes
+from napari_gpt2_tomo.volume.kernels import compiled, extremes, matrices, rows, sums, whole
 from napari_gpt2_tomo.volume.statistics import histogram
 from volume.fakes import KINDS, MemoryCheckpoint, fill
 from volume.truth import blocks, limits, reduced, same, to_float32
 
 QUICK = settings(deadline=None, max_examples=60)
-KINDS_OF_SUM = {planes.SQUARES: "rms", planes.MAGNITUDES: "mean", planes.VALUES: "mean"}
+KINDS_OF_SUM = {rows.SQUARES: "rms", rows.MAGNITUDES: "mean", rows.VALUES: "mean"}
 
 
 class Case:
     """A matrix somewhere in a plane of whole blocks, its rows `stride` apart in memory."""
 
     def __init__(self, draw: Any, *, whole: bool = False) -> None:
-        self.factor = draw(st.sampled_from([1, 2, 4, 8]))
+        self.factor = draw(st.sampled_from([2, 4, 8] if whole else [1, 2, 4, 8]))
         lengths = st.integers(1, 6).map(lambda n: n * self.factor) if whole else st.integers(1, 21)
         self.rows, self.columns = draw(lengths), draw(lengths)
         phases = st.just(0) if whole else st.integers(0, self.factor - 1)
@@ -96,7 +96,7 @@ def keys(values: np.ndarray) -> np.ndarray:
 def test_sums_of_blocks(data, kind):
     case = Case(data.draw)
     total, count = np.zeros(case.shape), np.zeros(case.shape, np.int32)
-    lost = planes.pool_sums(
+    lost = sums.pool_sums(
         *case.memory, *case.phase, case.factor, kind, total, count,
         case.tally, case.histogram, case.every,
     )  # fmt: skip
@@ -104,9 +104,9 @@ def test_sums_of_blocks(data, kind):
     assert np.array_equal(-count, case.lost)
     inside = blocks(np.where(np.isfinite(case.plane), case.plane, 0), (case.factor,) * 2)
     wide = inside.astype(np.float64)
-    if kind == planes.SQUARES:
+    if kind == rows.SQUARES:
         wide = wide**2
-    elif kind == planes.MAGNITUDES:
+    elif kind == rows.MAGNITUDES:
         wide = np.abs(wide)
     slack = 1e-13 * np.abs(wide).sum(-1)
     assert (np.abs(total - wide.sum(-1)) <= slack).all()
@@ -120,110 +120,141 @@ def test_extremes_of_blocks(data):
     high = np.full(case.shape, -(2**31), np.int32)
     low = np.full(case.shape, 2**31 - 1, np.int32)
     count = np.zeros(case.shape, np.int32)
-    lost = planes.pool_extreme(
+    lost = extremes.pool_extreme(
         *case.memory, *case.phase, case.factor, high, low, count,
         case.tally, case.histogram, case.every,
     )  # fmt: skip
     assert lost == case.lost.sum()
     assert np.array_equal(-count, case.lost)
     voxels = np.full(case.shape, np.nan, np.float32)
-    planes.emit_extreme(high.ravel(), low.ravel(), voxels.reshape(-1).view(np.int32))
+    extremes.emit_extreme(high.ravel(), low.ravel(), voxels.reshape(-1).view(np.int32))
     wanted, _ = reduced(case.plane, case.held, (case.factor,) * 2, "extreme")
     assert same(voxels, wanted)
     case.assert_tallied()
 
 
 @QUICK
-@given(st.data(), st.sampled_from(list(KINDS_OF_SUM)), st.booleans(), st.booleans())
-def test_whole_blocks_at_once(data, kind, second_row, second_column):
+@given(st.data(), st.sampled_from(list(KINDS_OF_SUM)), st.booleans())
+def test_whole_blocks_at_once(data, kind, turned):
     case = Case(data.draw, whole=True)
-    inverse = np.full(case.shape, 1 / case.factor**2)
-    voxels = np.full(case.shape, np.nan, np.float32)
-    after = tuple(
-        -(-(n + p) // 2) for n, p in zip(case.shape, (second_row, second_column), strict=True)
-    )
+    block = data.draw(st.tuples(st.integers(0, 3), st.integers(0, 3)))
+    voxels = np.full([b + n for b, n in zip(block, case.shape, strict=True)], np.nan, np.float32)
+    after = tuple(-(-n // 2) for n in voxels.shape)
     total, hidden = np.zeros(after), np.zeros(after, np.int32)
-    lost = planes.pool_whole_blocks(
-        *case.memory, case.factor, kind, inverse, voxels, int(second_row), int(second_column),
-        total, hidden, case.tally, case.histogram, case.every,
+    out = np.ascontiguousarray(voxels.T) if turned else voxels
+    lost = whole.pool_whole_blocks(
+        *case.memory, case.factor, kind, *block, out, turned, total, hidden,
+        case.tally, case.histogram, case.every,
     )  # fmt: skip
+    voxels = out.T if turned else out
     assert lost == case.lost.sum()
-    shown = np.abs(case.plane) if kind == planes.MAGNITUDES else case.plane
+    shown = np.abs(case.plane) if kind == rows.MAGNITUDES else case.plane
     wanted, slack = reduced(shown, case.held, (case.factor,) * 2, KINDS_OF_SUM[kind])
     ulp = np.spacing(np.abs(wanted).astype(np.float32)).astype(np.float64)
-    assert (np.abs(voxels - wanted) <= ulp + slack).all()
+    assert (np.abs(voxels[block[0] :, block[1] :] - wanted) <= ulp + slack).all()
+    # What belongs to other blocks is left alone.
+    assert np.isnan(voxels[: block[0]]).all()
+    assert np.isnan(voxels[:, : block[1]]).all()
     # The next level gets the sums, wherever its pairs begin.
-    ahead = (int(second_row), int(second_column))
-    padded = [(p, 2 * m - n - p) for p, n, m in zip(ahead, case.shape, after, strict=True)]
+    padded = [(b, 2 * m - n - b) for b, n, m in zip(block, case.shape, after, strict=True)]
     inside = blocks(np.where(np.isfinite(shown), shown, 0), (case.factor,) * 2).astype(np.float64)
-    sums = ((inside**2) if kind == planes.SQUARES else inside).sum(-1)
-    size = np.abs(inside if kind != planes.SQUARES else inside**2).sum()
-    expected = blocks(np.pad(sums, padded), (2, 2)).sum(-1)
+    added = ((inside**2) if kind == rows.SQUARES else inside).sum(-1)
+    size = np.abs(inside if kind != rows.SQUARES else inside**2).sum()
+    expected = blocks(np.pad(added, padded), (2, 2)).sum(-1)
     assert (np.abs(total - expected) <= 1e-13 * size).all()
     assert np.array_equal(-hidden, blocks(np.pad(case.lost, padded), (2, 2)).sum(-1))
     case.assert_tallied()
 
 
+def test_many_rows_of_whole_blocks_are_turned():
+    """More than are turned at once, and not a multiple of a cache line."""
+    values = np.random.default_rng(0).standard_normal((2 * 301, 2 * 37)).astype(np.float32)
+    flat = values.ravel()
+    flat.flags.writeable = False
+    out = np.zeros((37, 301), np.float32)
+    total, hidden = np.zeros((151, 19)), np.zeros((151, 19), np.int32)
+    nothing = np.zeros(6), np.zeros(histogram.BINS, np.uint32), 0
+    whole.pool_whole_blocks(
+        flat, flat.view(np.int32), 74, 602, 74, 2, rows.SQUARES, 0, 0, out, True, total, hidden,
+        *nothing,
+    )  # fmt: skip
+    wanted = np.sqrt(blocks(values.astype(np.float64) ** 2, (2, 2)).mean(-1))
+    np.testing.assert_array_max_ulp(out.T, wanted.astype(np.float32), 1)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_extremes_of_values_of_one_sign(sign):
+    values = sign * np.linspace(0.5, 2, 64, dtype=np.float32)
+    tally = np.array([0.0, 0.0, 0.0, np.inf, -np.inf, 0.0])
+    out, total, hidden = np.zeros((4, 4), np.float32), np.zeros((2, 2)), np.zeros((2, 2), np.int32)
+    whole.pool_whole_blocks(
+        values, values.view(np.int32), 8, 8, 8, 2, rows.SQUARES, 0, 0, out, False, total, hidden,
+        tally, np.zeros(histogram.BINS, np.uint32), 1,
+    )  # fmt: skip
+    assert (tally[3], tally[4]) == (keys(values).min(), keys(values).max())
+
+
 @QUICK
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(1, 5))
-def test_halving(seed, rows, columns):
+def test_halving(seed, height, width):
     rng = np.random.default_rng(seed)
-    fine = rng.standard_normal((2 * rows, 2 * columns))
-    # Only what lies beyond an edge is added.
-    edge = rng.integers(0, 2 * rows + 1), rng.integers(0, 2 * columns + 1)
-    outside = fine.copy()
-    outside[: edge[0], : edge[1]] = 0
-    coarse = np.ones((rows, columns))
-    planes.halve_beyond(fine, coarse, *edge)
-    np.testing.assert_allclose(coarse, 1 + blocks(outside, (2, 2)).sum(-1), atol=1e-12)
-    high = rng.integers(-9, 9, fine.shape).astype(np.int32)
-    low = rng.integers(-9, 9, fine.shape).astype(np.int32)
-    top, bottom = np.zeros((2, rows, columns), np.int32)
-    planes.halve_extreme(high, low, top, bottom)
+    shape = 2 * height, 2 * width
+    high = rng.integers(-9, 9, shape).astype(np.int32)
+    low = rng.integers(-9, 9, shape).astype(np.int32)
+    top, bottom = np.zeros((2, height, width), np.int32)
+    extremes.halve_extreme(high, low, top, bottom)
     assert np.array_equal(top, blocks(high, (2, 2)).max(-1))
     assert np.array_equal(bottom, blocks(low, (2, 2)).min(-1))
 
 
 @QUICK
-@given(
-    st.integers(0, 2**32 - 1),
-    st.integers(1, 3),
-    st.integers(1, 3),
-    st.integers(1, 4),
-    st.booleans(),
-)
-def test_all_levels_of_a_plane_from_the_sums_of_the_first(seed, rows, columns, levels, root):
-    rng = np.random.default_rng(seed)
-    shapes = [(rows << k, columns << k) for k in reversed(range(levels))]
+@given(st.data())
+def test_all_levels_of_a_plane(data):
+    """From sums outside an edge, and what lies inside it in the second level already."""
+    draw = data.draw
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    levels = draw(st.integers(1, 4))
+    base = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    root, turned, bare = draw(st.booleans()), draw(st.booleans()), draw(st.booleans())
+    shapes = [tuple(n << k for n in base) for k in reversed(range(levels))]
     first = np.abs(rng.standard_normal(shapes[0])) * 10.0 ** rng.integers(-60, 60)
     counts = rng.integers(0, 5, shapes[0])
+    edge = (0, 0)
+    if levels > 1:
+        edge = tuple(draw(st.integers(0, n)) for n in shapes[0])
+        edge = edge if min(edge) else (0, 0)
+    inside = np.zeros(shapes[0], bool)
+    inside[: edge[0], : edge[1]] = True
+    uniform = draw(st.booleans()) and min(edge) > 0
+    bare = bare and min(edge) > 0
+    if uniform:
+        counts[inside] = 4
+    if bare:
+        counts[~inside] = 0
     first[counts == 0] = 0
-    totals = (first, *(np.full(shape, np.nan) for shape in shapes[1:]))
-    outs = tuple(np.full(shape, np.nan, np.float32) for shape in shapes)
+    totals = [np.where(inside, 0, first)]
+    for k, shape in enumerate(shapes[1:]):
+        known = blocks(np.where(inside, first, 0), (2, 2)).sum(-1) if k == 0 else np.nan
+        totals.append(np.full(shape, known))
+    outs = [np.full(shape[::-1] if turned else shape, np.nan, np.float32) for shape in shapes]
     factors = [2**k for k in range(levels)]
     finite = [blocks(counts, (f, f)).sum(-1) for f in factors]
     inverses = tuple(1 / np.maximum(n, 1) for n in finite)
-    planes.finish_sums(totals, inverses, outs, root)
+    sums.finish_plane(tuple(totals), inverses, tuple(outs), *edge, bare, uniform, root, turned)
     for f, n, total, out in zip(factors, finite, totals, outs, strict=True):
-        sums = blocks(first, (f, f)).sum(-1)
-        np.testing.assert_allclose(total, sums, rtol=1e-13)
+        expected = blocks(first, (f, f)).sum(-1)
         with np.errstate(over="ignore"):
-            mean = sums / np.maximum(n, 1)
-            np.testing.assert_array_max_ulp(
-                out, (np.sqrt(mean) if root else mean).astype(np.float32), 1
-            )
-
-
-def test_means_and_roots_are_rounded_once():
-    rng = np.random.default_rng(0)
-    total = np.abs(rng.standard_normal(500)) * 10.0 ** rng.integers(-60, 60, 500)
-    inverse = 1 / rng.integers(1, 100, 500)
-    voxels = np.zeros(500, np.float32)
-    planes.emit_roots(total, inverse, voxels)
-    assert same(voxels, np.sqrt(total * inverse).astype(np.float32))
-    small = total * 1e-40
-    planes.emit_means(small, inverse, voxels)
-    assert same(voxels, (small * inverse).astype(np.float32))
+            mean = expected / np.maximum(n, 1)
+            wanted = (np.sqrt(mean) if root else mean).astype(np.float32)
+        shown = out.T if turned else out
+        if f == 1:
+            assert np.isnan(shown[inside]).all()
+            shown, wanted = shown[~inside], wanted[~inside]
+            # For the next plane.
+            assert levels == 1 or not total.any()
+        else:
+            np.testing.assert_allclose(total, expected, rtol=1e-13)
+        np.testing.assert_array_max_ulp(shown, wanted, 1)
 
 
 @pytest.mark.parametrize("mapped", [False, True])

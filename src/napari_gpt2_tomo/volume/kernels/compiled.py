@@ -54,7 +54,8 @@ def prepare() -> None:
 
 
 def _marker() -> Path:
-    source = Path(__file__).with_name("planes.py").read_bytes()
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    source = b"".join(path.read_bytes() for path in sources)
     what = f"{importlib.metadata.version('numba')} {sys.version} {platform.processor()}"
     digest = hashlib.sha256(source + what.encode() + str(Path(__file__)).encode())
     return cache_folder("kernels") / digest.hexdigest()[:32]
@@ -76,35 +77,31 @@ def _compile_elsewhere() -> None:
 
 def _run_all() -> None:
     """Call every kernel once on a few numbers, with the types that the pass uses."""
-    from . import planes as kernels
+    from . import codes, extremes, rows, sums, whole
 
     values = np.ones(16, np.float32)
     values.flags.writeable = False
     bits = values.view(np.int32)
     tally, bins = np.zeros(6), np.zeros(2**13, np.uint32)
+    shape = (values, bits, 4, 4, 4)
     # Planes are whole arrays or parts of larger ones, which are different types.
-    for plane in (np.s_[:, :], np.s_[:2, :2]):
-        total = np.zeros((2, 3) if plane == np.s_[:2, :2] else (2, 2))[plane]
-        count = np.zeros((2, 3) if plane == np.s_[:2, :2] else (2, 2), np.int32)[plane]
-        shape = (values, bits, 4, 4, 4)
-        kernels.pool_sums(*shape, 0, 0, 2, kernels.SQUARES, total, count, tally, bins, 1)
-        kernels.pool_extreme(*shape, 0, 0, 2, count, count.copy(), count, tally, bins, 1)
-        voxels = np.zeros((2, 3) if plane == np.s_[:2, :2] else (2, 2), np.float32)[plane]
-        blocks = (2, kernels.SQUARES, total, voxels, 0, 0, total, count)
-        kernels.pool_whole_blocks(*shape, *blocks, tally, bins, 1)
-    whole = np.ones((2, 2))
+    for part in (False, True):
+        total = np.zeros((2, 3))[:2, :2] if part else np.zeros((2, 2))
+        count = total.astype(np.int32) if not part else np.zeros((2, 3), np.int32)[:2, :2]
+        sums.pool_sums(*shape, 0, 0, 2, rows.SQUARES, total, count, tally, bins, 1)
+        extremes.pool_extreme(*shape, 0, 0, 2, count, count.copy(), count, tally, bins, 1)
+    ones, one, one_count = np.ones((2, 2)), np.zeros((1, 1)), np.zeros((1, 1), np.int32)
     voxels = np.zeros((2, 2), np.float32)
-    kernels.emit_roots(whole.ravel(), whole.ravel(), voxels.ravel())
-    kernels.emit_means(whole.ravel(), whole.ravel(), voxels.ravel())
+    target = (0, 0, voxels, False, one, one_count)
+    whole.pool_whole_blocks(*shape, 2, rows.SQUARES, *target, tally, bins, 1)
+    two = (voxels, voxels[:1, :1].copy())
+    sums.finish_plane((ones, one), (ones, one), two, 0, 0, False, True, True, False)
     keys = np.zeros((2, 2), np.int32)
-    kernels.emit_extreme(keys.ravel(), keys.ravel(), voxels.ravel().view(np.int32))
-    one, one_key = np.zeros((1, 1)), np.zeros((1, 1), np.int32)
-    kernels.finish_sums((whole, one), (whole, one), (voxels, voxels[:1, :1].copy()), True)
-    kernels.halve_beyond(whole, one, 0, 0)
-    kernels.halve_extreme(keys, keys, one_key, one_key)
+    extremes.emit_extreme(keys.ravel(), keys.ravel(), voxels.ravel().view(np.int32))
+    extremes.halve_extreme(keys, keys, one_count, one_count)
     table = np.zeros(2**16, np.float32)
     table.flags.writeable = False
-    codes = np.zeros(4, np.uint16)
-    codes.flags.writeable = False
-    kernels.look_up(codes, 2, table, voxels)
-    kernels.widen(codes, 2, voxels.view(np.uint32))
+    narrow = np.zeros(4, np.uint16)
+    narrow.flags.writeable = False
+    codes.look_up(narrow, 2, table, voxels)
+    codes.widen(narrow, 2, voxels.view(np.uint32))

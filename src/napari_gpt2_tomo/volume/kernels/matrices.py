@@ -159,24 +159,26 @@ def _ready(raw: NDArray[Any]) -> bool:
 
 def _flat(matrix: NDArray[Any]) -> NDArray[Any]:
     """The memory from a matrix' first to its last element as one axis, read-only."""
+    if matrix.flags.c_contiguous:
+        return matrix.reshape(-1)
     rows, columns = matrix.shape
     span = (rows - 1) * (matrix.strides[0] // matrix.itemsize) + columns
     return np.lib.stride_tricks.as_strided(matrix, (span,), (matrix.itemsize,), writeable=False)
 
 
 def _decode(tensor: LazyTensor, raw: NDArray[Any], out: NDArray[np.float32]) -> None:
-    from . import planes as kernels
+    from . import codes as compiled
 
     if raw.dtype.itemsize <= 2 and raw.flags.aligned and raw.strides[1] == raw.itemsize:
         stride = raw.strides[0] // raw.itemsize
         if tensor.stored == "BF16":
-            kernels.widen(_flat(raw), stride, out.view(np.uint32))
+            compiled.widen(_flat(raw), stride, out.view(np.uint32))
             return
         if tensor.stored in LUT:
             codes = _flat(raw)
             if codes.dtype.kind == "f":
                 codes = codes.view(np.uint16)
-            kernels.look_up(codes, stride, LUT[tensor.stored], out)
+            compiled.look_up(codes, stride, LUT[tensor.stored], out)
             return
     with np.errstate(over="ignore", invalid="ignore"):
         np.copyto(out, decode(raw, tensor.stored), casting="unsafe")

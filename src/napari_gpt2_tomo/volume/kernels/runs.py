@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ...checkpoint.dtypes import LUT, decode
 from ..reading.signal import Reduction
-from .planes import look_up, widen
+from .codes import look_up, widen
 
 __all__ = ["Partial", "combine", "decode_run", "finish", "put", "reduce_run"]
 

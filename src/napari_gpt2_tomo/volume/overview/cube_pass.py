@@ -74,10 +74,13 @@ class CubePass:
         ]
 
     def run(self, tile: Tile, out: Sequence[NDArray[np.float32]], step: Step) -> Tallies:
-        """Compute levels ``first, first + 1, …`` of a tile into `out` (zeros, chunk shape)."""
+        """Compute levels ``first, first + 1, …`` of a tile into `out`, see `Pass`."""
         index, turn = self._places[tile.index]
         base, length = index << 3 * self._bits, 8**self._piece_bits
         stop = min(base + 8**self._bits, self._reader.layout.n_parameters)
+        if stop - base < 8**self._bits:
+            for level in out:
+                level.fill(0)
         levels = _Levels(self._bits, turn, self.first, out, self._reader.reduction)
         room = np.empty(length, np.float32)
         held = []

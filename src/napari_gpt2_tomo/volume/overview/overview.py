@@ -208,11 +208,8 @@ class Overview:
             # Fresh memory for every tile would cost as much as the reduction itself.
             if not hasattr(held, "out"):
                 held.out = [np.empty(chunk, np.float32) for chunk in chunks]
-            out = held.out
-            for level in out:
-                level.fill(0)
-            tallies = work.run(work.tiles[i], out, step)
-            partial.write(i, work.tiles[i].index, out, _pack(tallies))
+            tallies = work.run(work.tiles[i], held.out, step)
+            partial.write(i, work.tiles[i].index, held.out, _pack(tallies))
 
         run_all(run, todo, progress)
         if tallied:

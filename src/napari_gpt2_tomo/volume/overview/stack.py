@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...checkpoint.region import Region
 from ...checkpoint.tensor import LazyTensor
-from ..kernels import planes as kernels
+from ..kernels import extremes, rows, sums, whole
 from ..kernels.matrices import MatrixPiece, Source
 from ..reading.signal import Reduction
 from ..statistics import histogram
@@ -69,12 +69,15 @@ class Arrangement:
     edge
         Blocks of the finest factor, as (rows, columns) from the origin, that are whole
         and belong to a single piece each; (0, 0) if there are none.
+    bare
+        Whether there are no parameters but those.
     """
 
     flipped: bool
     counts: list[NDArray[np.int32]]
     inverses: list[NDArray[np.float64]]
     edge: tuple[int, int]
+    bare: bool
 
     @classmethod
     def of(
@@ -93,7 +96,9 @@ class Arrangement:
         )
         if sum(size[0] * size[1] for _, size in whole) != edge[0] * edge[1]:
             edge = (0, 0)
-        return cls(flipped, counts, inverses, (edge[0] // factors[0], edge[1] // factors[0]))
+        blocks = (edge[0] // factors[0], edge[1] // factors[0])
+        bare = len(whole) == len(places) and edge != (0, 0)
+        return cls(flipped, counts, inverses, blocks, bare)
 
 
 def _is_whole(place: tuple[tuple[int, int], tuple[int, int]], factor: int) -> bool:
@@ -122,39 +127,35 @@ class Stack:
         self._root = reduction == "rms"
         self._absolute = absolute
         if self._root:
-            self._kind = kernels.SQUARES
+            self._kind = rows.SQUARES
         else:
-            self._kind = kernels.MAGNITUDES if absolute else kernels.VALUES
+            self._kind = rows.MAGNITUDES if absolute else rows.VALUES
         shapes = [(shape[0] // f, shape[1] // f) for f in factors]
         if self._extreme:
             self._high = [np.empty(s, np.int32) for s in shapes]
             self._low = [np.empty(s, np.int32) for s in shapes]
         else:
-            self._total = [np.empty(s) for s in shapes]
-        self._transposed = [np.zeros(s, np.float32) for s in shapes]
+            self._total = [np.zeros(s) for s in shapes]
+        # Voxels as the plane is held, where they are not what is asked for.
+        self._unseen = tuple(np.zeros(s, np.float32) for s in shapes)
         # What is not finite is taken off the counts; there is hardly ever any.
         self._hidden = [np.zeros(s, np.int32) for s in shapes]
         self._lost = 0
         self._edge = (0, 0)
+        # Sums of whole blocks go to the next level alone; without one they are needed here.
+        self._at_once = not self._extreme and len(factors) > 1 and factors[0] % 2 == 0
 
     def begin(self, arrangement: Arrangement, out: Sequence[NDArray[np.float32]]) -> None:
         """Begin another plane, whose levels `emit` writes to `out`, as the volume is oriented."""
         self._at = arrangement
         self._out = out
-        # Without a level to write (all are coarser along the sections) there is still a sum.
-        direct = len(out) > 0 and not arrangement.flipped
-        self._voxels = list(out) if direct else self._transposed
-        # Sums of whole blocks go to the next level alone; without one they are needed here.
-        self._edge = (0, 0) if self._extreme or len(self._factors) == 1 else arrangement.edge
+        self._edge = arrangement.edge if self._at_once and len(out) else (0, 0)
         if self._extreme:
             self._high[0].fill(_LOWEST)
             self._low[0].fill(_HIGHEST)
         else:
-            rows, columns = self._edge
-            self._total[0][rows:] = 0
-            self._total[0][:rows, columns:] = 0
-            for total in self._total[1:2]:
-                total.fill(0)
+            # With several levels, the plane before left those of the finest at 0.
+            self._total[min(1, len(self._total) - 1)].fill(0)
         if self._lost:
             for hidden in self._hidden:
                 hidden.fill(0)
@@ -164,11 +165,12 @@ class Stack:
         self,
         source: Source,
         piece: MatrixPiece,
+        offset: int,
         tensors: Mapping[str, LazyTensor],
         tally: Tally | None,
     ) -> None:
-        """Add the elements of a piece, given as the plane is held."""
-        region = Region(piece.offset, piece.shape, piece.strides)
+        """Add the elements of a piece, given as the plane is held, but from another offset."""
+        region = Region(offset, piece.shape, piece.strides)
         factor = self._factors[0]
         column = piece.start[1]
         inside = all(
@@ -186,12 +188,12 @@ class Stack:
             at = (slice(row // factor, None), slice(column // factor, None))
             place = (*size, row % factor, column % factor, factor)
             if self._extreme:
-                self._lost += kernels.pool_extreme(
+                self._lost += extremes.pool_extreme(
                     *values, *place, self._high[0][at], self._low[0][at], self._hidden[0][at],
                     *collected,
                 )  # fmt: skip
             else:
-                self._lost += kernels.pool_sums(
+                self._lost += sums.pool_sums(
                     *values, *place, self._kind, self._total[0][at], self._hidden[0][at],
                     *collected,
                 )  # fmt: skip
@@ -199,19 +201,15 @@ class Stack:
     def _add_whole(
         self, matrix: tuple[Any, ...], block: tuple[int, int], collected: tuple[Any, ...]
     ) -> None:
-        row, column = block
-        here = (slice(row, None), slice(column, None))
-        after = (slice(row // 2, None), slice(column // 2, None))
-        self._lost += kernels.pool_whole_blocks(
+        self._lost += whole.pool_whole_blocks(
             *matrix,
             self._factors[0],
             self._kind,
-            self._at.inverses[0][here],
-            self._voxels[0][here],
-            row % 2,
-            column % 2,
-            self._total[1][after],
-            self._hidden[1][after],
+            *block,
+            self._out[0],
+            self._at.flipped,
+            self._total[1],
+            self._hidden[1],
             *collected,
         )
 
@@ -223,25 +221,19 @@ class Stack:
             for i in range(len(self._out)):
                 self._emit_extreme(i)
         else:
-            self._emit_all_sums()
-        if self._at.flipped:
-            for target, voxels in zip(self._out, self._voxels, strict=False):
-                np.copyto(target, voxels.T)
+            self._emit_sums()
 
-    def _emit_all_sums(self) -> None:
+    def _emit_sums(self) -> None:
         inverses = self._at.inverses
         if self._lost:
             finite = zip(self._at.counts, self._hidden, strict=True)
             inverses = [1 / np.maximum(count + hidden, 1) for count, hidden in finite]
-        rows, columns = self._edge
-        self._emit_sums(inverses[0], np.s_[rows:, :])
-        if columns:
-            self._emit_sums(inverses[0], np.s_[:rows, columns:])
-        if len(self._factors) > 1:
-            kernels.halve_beyond(self._total[0], self._total[1], rows, columns)
-            kernels.finish_sums(
-                tuple(self._total[1:]), tuple(inverses[1:]), tuple(self._voxels[1:]), self._root
-            )
+        # Without a level to write (all are coarser along the sections) there is still a sum.
+        turned = self._at.flipped and len(self._out) > 0
+        outs = tuple(self._out) or self._unseen
+        bare = self._at.bare and self._edge != (0, 0)
+        place = (*self._edge, bare, not self._lost, self._root, turned)
+        sums.finish_plane(tuple(self._total), tuple(inverses), outs, *place)
 
     def _merge_hidden(self) -> None:
         """Sum up the non-finite values of each level; those of whole blocks begin at the second."""
@@ -252,23 +244,17 @@ class Stack:
 
     def _emit_extreme(self, i: int) -> None:
         if i:
-            kernels.halve_extreme(self._high[i - 1], self._low[i - 1], self._high[i], self._low[i])
-        voxels = self._voxels[i].reshape(-1)
-        kernels.emit_extreme(
-            self._high[i].reshape(-1), self._low[i].reshape(-1), voxels.view(np.int32)
+            extremes.halve_extreme(self._high[i - 1], self._low[i - 1], self._high[i], self._low[i])
+        flipped = self._at.flipped
+        voxels = self._unseen[i] if flipped else self._out[i]
+        flat = voxels.reshape(-1)
+        extremes.emit_extreme(
+            self._high[i].reshape(-1), self._low[i].reshape(-1), flat.view(np.int32)
         )
         if self._absolute:
-            np.abs(voxels, out=voxels)
-
-    def _emit_sums(self, inverse: NDArray[np.float64], where: tuple[slice, slice]) -> None:
-        """Write a part of the finest level."""
-        total, inverse, voxels = self._total[0][where], inverse[where], self._voxels[0][where]
-        if total.flags.c_contiguous:
-            emit = kernels.emit_roots if self._root else kernels.emit_means
-            emit(total.reshape(-1), inverse.reshape(-1), voxels.reshape(-1))
-        else:
-            mean = total * inverse
-            voxels[...] = np.sqrt(mean) if self._root else mean
+            np.abs(flat, out=flat)
+        if flipped:
+            np.copyto(self._out[i], voxels.T)
 
     def coarsest(self) -> tuple[NDArray[Any], NDArray[np.int32]]:
         """Copies of the coarsest level's partial reduction (Σ, or keys) and finite counts."""

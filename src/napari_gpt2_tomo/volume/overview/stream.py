@@ -8,14 +8,14 @@ in any order, on several threads, and be resumed.
 import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels import planes as kernels
+from ..kernels import extremes
 from ..kernels.matrices import MatrixPiece, Source, split_digits
 from ..layouts.body import BodyLayout
 from ..layouts.layout import BlockLayout, Box
@@ -42,9 +42,12 @@ _TILE_BYTES = 2**23
 """Bytes that a tile writes for its finest level: files of a handy size, progress several
 times a second."""
 
-_SAMPLED_ABOVE = 2**20
-"""Parameters: quantiles of larger parts come from every 8th row. Their error (standard
-deviation of the share) stays below 0.15 %, and the pass runs at the speed of the memory."""
+_SAMPLES = 2**17
+"""Parameters: quantiles of larger parts come from rows that hold so many or more. The error
+of a share (its standard deviation) stays below 0.15 %, and the pass is not held up."""
+
+_SPARSEST = 16
+"""Every how many rows at most are looked at for quantiles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,10 @@ class Pass(Protocol):
     tile_shape: tuple[int, ...]
 
     def run(self, tile: Tile, out: Sequence[NDArray[np.float32]], step: Step) -> Tallies:
-        """Compute levels ``first, first + 1, …`` of a tile into `out` (zeros, chunk shape)."""
+        """Compute levels ``first, first + 1, …`` of a tile into `out`.
+
+        Arrays of the chunks' shapes with whatever was in them; beyond the volume they become 0.
+        """
 
 
 def first_stored_level(level_shapes: Sequence[tuple[int, ...]]) -> int:
@@ -79,7 +85,7 @@ def first_stored_level(level_shapes: Sequence[tuple[int, ...]]) -> int:
 
 def sampling(size: int) -> int:
     """Every how many rows a part of this many parameters enters the histogram."""
-    return 8 if size > _SAMPLED_ABOVE else 1
+    return min(max(1, size // _SAMPLES), _SPARSEST)
 
 
 class _Grid:
@@ -136,12 +142,14 @@ class BodyPass(_Grid):
             stack.begin(plan.arrangement, [level[section - start] for level in out[:flat]])
             for piece, origin, stride in plan.pieces:
                 tally = tallies.setdefault(piece.part, Tally()) if self._tallied else None
-                moved = replace(piece, offset=piece.offset + (section - origin) * stride)
-                stack.add(source, moved, self._reader.tensors, tally)
+                offset = piece.offset + (section - origin) * stride
+                stack.add(source, piece, offset, self._reader.tensors, tally)
             step(plan.size)
             stack.emit()
             if len(out) > flat:
                 coarsest.append(stack.coarsest())
+        for factors, level in zip(self._factors, out, strict=True):
+            level[-(-(stop - start) // factors[0]) :] = 0
         for factors, target in zip(self._factors[flat:], out[flat:], strict=True):
             self._thicken(coarsest, factors[0], target)
         return tallies
@@ -220,7 +228,7 @@ class BodyPass(_Grid):
             if self._reader.reduction == "extreme":
                 high = np.max([keys[0] for keys in group], axis=0)
                 low = np.min([keys[1] for keys in group], axis=0)
-                kernels.emit_extreme(high.ravel(), low.ravel(), target.reshape(-1).view(np.int32))
+                extremes.emit_extreme(high.ravel(), low.ravel(), target.reshape(-1).view(np.int32))
                 if self._reader.signal.name == "magnitude":
                     np.abs(target, out=target)
             else:
@@ -273,6 +281,8 @@ class PlainPass(_Grid):
             step(values.size)
         for accumulator, target in zip(partial, out, strict=True):
             result = accumulator.result()
+            if target.shape != result.shape:
+                target.fill(0)
             target[tuple(slice(0, n) for n in result.shape)] = result
         return {}
 

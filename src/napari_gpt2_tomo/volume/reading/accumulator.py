@@ -64,7 +64,8 @@ class Accumulator:
         *lead, f, g = self._factors if len(self._factors) > 1 else (0, 0)
         if f != g or f < 2 or any(n != 1 for n in lead) or not is_ready():
             return False
-        from ..kernels import planes as kernels
+        from ..kernels import extremes, sums
+        from ..kernels import rows as shared
 
         flipped = values.strides[-2] < values.strides[-1] and values.shape[-2] > 1
         turned = values.swapaxes(-1, -2) if flipped else values
@@ -83,7 +84,7 @@ class Accumulator:
             if self._reduction == "extreme":
                 high = np.full(counts.shape, -(2**31), np.int32)
                 low = np.full(counts.shape, 2**31 - 1, np.int32)
-                kernels.pool_extreme(*matrix, high, low, hidden, *_NO_TALLY)
+                extremes.pool_extreme(*matrix, high, low, hidden, *_NO_TALLY)
                 held = _turned(counts + hidden > 0, flipped)
                 largest, smallest = self.largest[plane][place], self.smallest[plane][place]
                 high_values = _turned(key_values(high), flipped)
@@ -91,9 +92,9 @@ class Accumulator:
                 np.maximum(largest, high_values, out=largest, where=held)
                 np.minimum(smallest, low_values, out=smallest, where=held)
             else:
-                kind = kernels.SQUARES if self._reduction == "rms" else kernels.VALUES
+                kind = shared.SQUARES if self._reduction == "rms" else shared.VALUES
                 total = np.zeros(counts.shape)
-                kernels.pool_sums(*matrix, kind, total, hidden, *_NO_TALLY)
+                sums.pool_sums(*matrix, kind, total, hidden, *_NO_TALLY)
                 self.total[plane][place] += _turned(total, flipped)
             self.count[plane][place] += _turned(counts + hidden, flipped)
         return True
@@ -159,7 +160,7 @@ def _turned(plane: NDArray[Any], flipped: bool) -> NDArray[Any]:
 
 
 def key_values(keys: NDArray[np.int32]) -> NDArray[np.float32]:
-    """The float32 of sort keys, see `kernels.planes.FINITE_HIGH`."""
+    """The float32 of sort keys, see `kernels.rows.FINITE_HIGH`."""
     return np.where(keys < 0, keys ^ np.int32(0x7FFFFFFF), keys).view(np.float32)
 
 

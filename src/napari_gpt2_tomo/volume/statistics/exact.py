@@ -32,7 +32,7 @@ _VERSION = 1
 """Raised when the meaning of the stored arrays changes."""
 
 Contribution = tuple[NDArray[np.float64], NDArray[np.uint16], NDArray[np.uint32]]
-"""Moments (6,) as of `kernels.planes.pool_sums`, histogram bins in use and their counts."""
+"""Moments (6,) as of `kernels.sums.pool_sums`, histogram bins in use and their counts."""
 
 
 def statistics_path(checkpoint: Checkpoint, anatomy: Anatomy) -> Path:
@@ -87,7 +87,7 @@ def exact_statistics(
         `progress` asked to stop.
     """
     prepare()
-    from ..kernels import planes as kernels
+    from ..kernels import rows, sums
     from ..kernels.matrices import Source
     from ..overview.stack import Tally
     from ..overview.stream import sampling
@@ -103,7 +103,7 @@ def exact_statistics(
         total, count = np.zeros((1, 1)), np.zeros((1, 1), np.int32)
         for region in _matrices(part.view.offset, part.view.axes) if part.size else ():
             for _, matrix in source.pieces(checkpoint[part.tensor], position, region):
-                kernels.pool_sums(
+                sums.pool_sums(
                     matrix.values,
                     matrix.values.view(np.int32),
                     matrix.stride,
@@ -112,7 +112,7 @@ def exact_statistics(
                     0,
                     0,
                     _ONE_BLOCK,
-                    kernels.SQUARES,
+                    rows.SQUARES,
                     total,
                     count,
                     tally.moments,
