@@ -36,6 +36,11 @@ class History(Generic[T]):
         """Whether one came back from a place."""
         return self._at + 1 < len(self._places)
 
+    @property
+    def present(self) -> T | None:
+        """The place where one is; None before the first."""
+        return self._places[self._at] if self._at >= 0 else None
+
     def visit(self, place: T) -> None:
         """Go to a new place; the present one again does nothing."""
         if self._at >= 0 and self._places[self._at] == place:

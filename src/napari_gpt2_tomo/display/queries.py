@@ -61,6 +61,11 @@ class Finder:
         Shape of every stored tensor.
     vocabulary
         Gives the vocabulary of the model's tokenizer when a token is asked for, None without one.
+
+    Attributes
+    ----------
+    volume
+        As given.
     """
 
     def __init__(
@@ -69,7 +74,7 @@ class Finder:
         shapes: Mapping[str, tuple[int, ...]],
         vocabulary: Callable[[], Vocabulary | None] = lambda: None,
     ) -> None:
-        self._volume = volume
+        self.volume = volume
         self._anatomy = volume.anatomy
         self._shapes = shapes
         self._places = Places(volume, shapes)
@@ -107,7 +112,7 @@ class Finder:
         if query in self._anatomy.buffers:
             raise LayoutError(f"{query} is a buffer, not a parameter, so it has no voxel.")
         if query in self._shapes:
-            name = self._volume.layout.name
+            name = self.volume.layout.name
             raise LayoutError(f"The {name} layout does not show {query}; the body and the cube do.")
         raise DisplayError(f"Nothing here is called {query!r}.{self._suggest(query)}")
 
@@ -177,7 +182,7 @@ class Finder:
         return self._unit(shown[0], number, word, f"{word} {number}{where}")
 
     def _voxel(self, numbers: Sequence[int]) -> Target:
-        volume = self._volume
+        volume = self.volume
         axes = ", ".join(volume.axes)
         if len(numbers) != volume.ndim:
             raise DisplayError(
@@ -209,8 +214,8 @@ class Finder:
             inner = [i % n for i, n in zip(index, part.shape, strict=True)]
             name, tensor = part.name, part.tensor
             stored = self._places.stored(part, inner)
-        voxel = self._volume.voxel(tensor, stored)
-        place = self._volume.layout.place(voxel)
+        voxel = self.volume.voxel(tensor, stored)
+        place = self.volume.layout.place(voxel)
         title = f"{tensor}{list(stored)}"
         owner = None if place is None else self._anatomy.parts[place.part].name
         return Target(f"{name}{list(index)}", title, voxel, single(voxel), owner)
