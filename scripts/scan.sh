@@ -31,5 +31,5 @@ command -v xvfb-run >/dev/null || {
     exit 1
 }
 echo "There is no screen here, so the scan is rendered to a picture."
-xvfb-run -a -s "-screen 0 1600x1000x24" "$tomo" view ${model:+"$model"} --picture "$picture"
+xvfb-run -a -s "-screen 0 1600x1000x24" "$tomo" picture "${model:-phantom}" "$picture"
 echo "The pictures (axial, coronal, sagittal and 3-D) are in $PWD/$picture"

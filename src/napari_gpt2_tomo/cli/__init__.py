@@ -1,4 +1,4 @@
-"""The command line: ``napari-gpt2-tomo view | info | probe | slice | cache``.
+"""The command line: ``napari-gpt2-tomo view | info | probe | slice | picture | movie | cache``.
 
 Everything heavy is imported inside the command that needs it: ``--help`` answers at once.
 """
@@ -6,7 +6,7 @@ Everything heavy is imported inside the command that needs it: ``--help`` answer
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import cache, read, show
+from . import cache, pictures, read, show
 from .app import app, main
 from .progress import terminal_progress
 
@@ -17,6 +17,8 @@ COMMANDS: Mapping[str, Callable[..., Any]] = {
     "info": read.info,
     "probe": read.probe,
     "slice": show.slice_,
+    "picture": pictures.picture,
+    "movie": pictures.movie,
     "cache": cache.cache,
 }
 """Every command by name, as ``--help`` lists them."""

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from .progress import terminal_progress
 
 if TYPE_CHECKING:
+    from ..display.console import Console
     from ..facade import Scan
     from ..volume.volume import Volume
 
@@ -22,18 +24,24 @@ __all__ = [
     "Role",
     "Signal",
     "Tensor",
+    "Transfer",
+    "Window",
+    "apply_look",
     "cuts",
     "integers",
-    "limits",
     "open_scan",
     "role_of",
     "to_text",
 ]
 
+PHANTOM = "phantom"
+"""What stands for the path of the built-in checkpoint, where nothing else has that name."""
+
 Checkpoint = Annotated[
     str,
     typer.Argument(
-        metavar="PATH", help="A .safetensors file, one shard, an .index.json, or a folder."
+        metavar="PATH",
+        help="A .safetensors file, one shard, an .index.json, or a folder; 'phantom' is built in.",
     ),
 ]
 Family = Annotated[
@@ -52,15 +60,31 @@ Role = Annotated[
         help="What 'heads' shows (q, k, v, o; q if not given) or 'circuits' (qk, ov; qk)."
     ),
 ]
+Transfer = Annotated[
+    str | None,
+    typer.Option(
+        "--transfer",
+        "--colormap",
+        help="Colours: a transfer function of the console, or a colormap of cmap.",
+        metavar="NAME",
+    ),
+]
+Window = Annotated[
+    str | None,
+    typer.Option(
+        help="Values shown in the first and the last colour, or a preset of the console.",
+        metavar="LOW,HIGH",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 
 
 @contextmanager
 def open_scan(path: str | None, family: str | None, n_heads: int | None) -> Iterator["Scan"]:
-    """The scan of a path, or of the phantom without one; closed afterwards."""
+    """The scan of a path, or of the phantom; closed afterwards."""
     from ..facade import Scan
 
-    if path is None:
+    if path is None or (path == PHANTOM and not Path(path).exists()):
         from ..checkpoint.phantom import phantom_checkpoint
 
         with terminal_progress() as progress:
@@ -119,15 +143,24 @@ def integers(text: str, count: int, option: str) -> tuple[int, ...]:
     return numbers
 
 
-def limits(text: str) -> tuple[float, float]:
-    """``LOW,HIGH`` as numbers."""
+def apply_look(console: "Console", transfer: str | None, window: str | None) -> None:
+    """Give a console the colours and the window that were asked for."""
+    if transfer:
+        console.transfer = transfer
+    if window is None:
+        return
     try:
-        low, high = (float(item) for item in text.split(","))
+        low, high = (float(item) for item in window.split(","))
     except ValueError:
-        low, high = 0.0, 0.0
+        if "," in window:
+            raise typer.BadParameter(
+                f"--window takes two numbers, e.g. 0,0.5, or a preset: not {window}"
+            ) from None
+        console.apply_preset(window)
+        return
     if not low < high:
-        raise typer.BadParameter(f"--window takes two rising numbers, e.g. 0,0.5: not {text}")
-    return low, high
+        raise typer.BadParameter(f"--window takes two rising numbers, e.g. 0,0.5: not {window}")
+    console.set_limits(low, high)
 
 
 def to_text(data: Any) -> str:

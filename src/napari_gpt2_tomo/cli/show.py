@@ -1,7 +1,7 @@
 """Looking at a checkpoint: ``view`` in a window, ``slice`` on a picture."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -13,8 +13,10 @@ from .options import (
     Role,
     Signal,
     Tensor,
+    Transfer,
+    Window,
+    apply_look,
     cuts,
-    limits,
     open_scan,
     role_of,
 )
@@ -33,29 +35,14 @@ def view(
     role: Role = None,
     family: Family = None,
     n_heads: Heads = None,
-    picture: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write axial, coronal, sagittal and 3-D pictures to this PNG, and leave.",
-            dir_okay=False,
-        ),
-    ] = None,
 ) -> None:
     """Open a checkpoint in napari."""
     with open_scan(path, family, n_heads) as scan:
-        options: dict[str, Any] = {"layout": layout, "signal": signal, "tensor": tensor}
-        options["role"] = role_of(layout, role)
-        if picture is not None:
-            from ..viewer.plates import save_views
-
-            with terminal_progress() as progress:
-                save_views(scan, picture, progress=progress, **options)
-            typer.echo(str(picture))
-            return
-
         from ..viewer.view import view_until_closed
 
-        view_until_closed(scan, **options)
+        view_until_closed(
+            scan, layout=layout, signal=signal, tensor=tensor, role=role_of(layout, role)
+        )
 
 
 def slice_(
@@ -74,15 +61,13 @@ def slice_(
     signal: Signal = "magnitude",
     tensor: Tensor = None,
     role: Role = None,
-    colormap: Annotated[str, typer.Option(help="A transfer function, or a colormap of cmap.")] = "",
-    window: Annotated[
-        str | None,
-        typer.Option(help="Values shown darkest and brightest.", metavar="LOW,HIGH"),
-    ] = None,
+    transfer: Transfer = None,
+    window: Window = None,
     family: Family = None,
     n_heads: Heads = None,
 ) -> None:
     """Write one section as a PNG, a pixel per parameter; non-finite values are cyan."""
+    from ..display.console import Console
     from ..display.picture import save_section
 
     with open_scan(path, family, n_heads) as scan:
@@ -91,7 +76,8 @@ def slice_(
                 layout, signal, tensor=tensor, role=role_of(layout, role), progress=progress
             )
         where = cuts(volume, axis, at)
-        shown = limits(window) if window is not None else volume.window()
+        console = Console.of(volume)
+        apply_look(console, transfer, window)
         output.parent.mkdir(parents=True, exist_ok=True)
-        caption = save_section(volume, where, output, colormap or None, shown)
+        caption = save_section(volume, where, output, console.transfer, console.window.limits)
         typer.echo(f"{output}: {caption}")
