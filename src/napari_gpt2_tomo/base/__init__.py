@@ -2,6 +2,7 @@
 
 from .cache import cache_folder
 from .errors import Cancelled, CheckpointError, DisplayError, LayoutError, TomoError
+from .files import save_text
 from .progress import Progress, SilentProgress
 
 __all__ = [
@@ -13,4 +14,5 @@ __all__ = [
     "SilentProgress",
     "TomoError",
     "cache_folder",
+    "save_text",
 ]

@@ -21,8 +21,7 @@ from ...checkpoint.region import Region
 from ...checkpoint.tensor import Checkpoint
 from ..array_files import load_arrays, save_arrays
 from ..overview.run import Step, run_all
-from .exact import _matrices as file_matrices
-from .exact import exact_statistics, statistics_path, stored_statistics
+from .exact import exact_statistics, file_matrices, statistics_path, stored_statistics
 from .summary import Statistics
 
 __all__ = ["NEAR_SIGMAS", "Details", "exact_details", "stored_details"]

@@ -23,6 +23,7 @@ from .summary import Statistics, StatisticsBuilder
 __all__ = [
     "Contribution",
     "exact_statistics",
+    "file_matrices",
     "keep_statistics",
     "merge_tallies",
     "stored_statistics",
@@ -101,7 +102,7 @@ def exact_statistics(
         tally = Tally()
         source = Source(None)
         total, count = np.zeros((1, 1)), np.zeros((1, 1), np.int32)
-        for region in _matrices(part.view.offset, part.view.axes) if part.size else ():
+        for region in file_matrices(part.view.offset, part.view.axes) if part.size else ():
             for _, matrix in source.pieces(checkpoint[part.tensor], position, region):
                 sums.pool_sums(
                     matrix.values,
@@ -135,7 +136,7 @@ _LONGEST_ROW = 2**16
 """Elements: longer rows (a vector of millions) are folded into several."""
 
 
-def _matrices(offset: int, axes: Sequence[Sequence[tuple[int, int]]]) -> list[Region]:
+def file_matrices(offset: int, axes: Sequence[Sequence[tuple[int, int]]]) -> list[Region]:
     """A view as two-dimensional regions whose rows run along the file."""
     digits = sorted(((stride, n) for axis in axes for n, stride in axis if n > 1), reverse=True)
     merged: list[tuple[int, int]] = []
