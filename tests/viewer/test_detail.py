@@ -39,7 +39,7 @@ def test_only_the_displayed_axes_count():
 def budget(monkeypatch):
     """The 3-D budget in bytes, as a list of one."""
     found = [2**28]
-    monkeypatch.setattr(session, "_budget", lambda: found[0])
+    monkeypatch.setattr(session, "detail_budget", lambda: found[0])
     return found
 
 

@@ -33,6 +33,9 @@ PROJECTIONS: tuple[Projection, ...] = get_args(Projection)
 Region = tuple[tuple[int, int], ...]
 """A box in voxels of level 0: per axis the first and one past the last."""
 
+MOST_POINTS = 10**6
+"""Points that are drawn at once: more hide each other, and napari takes minutes to make them."""
+
 OPENING: Mapping[str, str] = {"rank": "full"}
 """Preset that a signal opens with, where it is not `USUAL`."""
 
@@ -65,8 +68,12 @@ class Console:
         Whether the slices are drawn in the volume.
     region
         Box that the volume is cut to, in voxels of level 0; None is all.
+    detail
+        Level that is drawn in 3-D, 0 is the finest; None is the finest that fits the budget.
     bounding_box
         Whether the edges of the volume are drawn.
+    points
+        How many of the strongest parameters are drawn as points in 3-D; 0 is none.
     shown, hidden
         Names of the parts that alone are shown (None is all), and of those that are not.
     tints
@@ -87,7 +94,9 @@ class Console:
     slab_projection: Projection = "mean"
     planes: bool = False
     region: Region | None = None
+    detail: int | None = None
     bounding_box: bool = False
+    points: int = 0
     shown: frozenset[str] | None = None
     hidden: frozenset[str] = frozenset()
     tints: Mapping[str, Colour] = field(default_factory=dict)
@@ -305,6 +314,20 @@ def _region(name: str, value: Any) -> Region | None:
     return box
 
 
+def _count(name: str, value: Any) -> int:
+    if isinstance(value, bool) or int(value) != value or not 0 <= value <= MOST_POINTS:
+        raise DisplayError(f"{name} must be a number from 0 to {MOST_POINTS:,}, not {value!r}.")
+    return int(value)
+
+
+def _level(name: str, value: Any) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or int(value) != value or value < 0:
+        raise DisplayError(f"A level of detail is 0 (the finest) or more, not {value!r}.")
+    return int(value)
+
+
 def _names(name: str, value: Any) -> frozenset[str]:
     return frozenset([value] if isinstance(value, str) else value)
 
@@ -336,7 +359,9 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "slab_projection": _choice(PROJECTIONS),
     "planes": _flag,
     "region": _region,
+    "detail": _level,
     "bounding_box": _flag,
+    "points": _count,
     "shown": _names_or_all,
     "hidden": _names,
     "tints": _tints,

@@ -11,18 +11,22 @@ from typing import Any
 from weakref import ref
 
 from ..base import Progress
+from ..volume.volume import Volume
 from . import compat
 from .link import ScanLink
 from .live import LiveLevel
 from .work import Job
 
-__all__ = ["BEST_BYTES", "SMALL_BYTES", "Detail", "choose_level"]
+__all__ = ["BEST_BYTES", "SMALL_BYTES", "Detail", "choose_level", "level_to_draw"]
 
 SMALL_BYTES = 8 * 2**20
 """Bytes: a level up to this size is read at once; that takes a few milliseconds."""
 
 BEST_BYTES = 2**31
 """Bytes: what "best detail" may take, what a GPU of 4 GB holds beside its screen."""
+
+LONGEST_LINE = 2**14
+"""Voxels of a line that is drawn whole: more than a screen is wide, and any GPU takes them."""
 
 TEXEL = 4
 """Bytes of a voxel on the GPU: float32."""
@@ -52,6 +56,33 @@ def choose_level(
         if size <= budget and max(sides) <= limit:
             return level
     return None
+
+
+def level_to_draw(
+    volume: Volume, displayed: Sequence[int], budget: int, limit: int, wanted: int | None = None
+) -> int:
+    """The level of a volume to draw in 3-D.
+
+    Parameters
+    ----------
+    volume
+        Its overview says which levels can be had without reading the whole checkpoint.
+    displayed, budget, limit
+        As of `choose_level`.
+    wanted
+        A level that the user chose: the budget is then left aside as far as `BEST_BYTES`.
+    """
+    shapes = [volume.layout.level_shape(i) for i in range(len(volume.factors))]
+    last = len(shapes) - 1
+    level = choose_level(shapes, displayed, budget if wanted is None else BEST_BYTES, limit)
+    if level is None:
+        return last
+    level = min(max(level, wanted or 0), last)
+    if volume.overview.state == "quick":
+        # Finer levels would be computed from the whole file, which the
+        # refinement is reading anyway.
+        return next((i for i in range(level, last) if volume.overview.is_ready(i)), last)
+    return level
 
 
 class Detail:
@@ -90,10 +121,15 @@ class Detail:
         viewer.dims.events.order.connect(self._changed)
         layer.events.visible.connect(self._changed)
         layer.events.locked_data_level.connect(self._locked_by_someone)
+        link.console.events.detail.connect(self._changed)
+        link.console.events.region.connect(self._changed)
 
     def close(self) -> None:
         """Let go of the layer: nothing is connected, held or under way any more."""
-        self._cancel()
+        self.let_go()
+        console = self._link.console
+        console.events.detail.disconnect(self._changed, missing_ok=True)
+        console.events.region.disconnect(self._changed, missing_ok=True)
         viewer, layer = self._viewer(), self._layer()
         if viewer is not None:
             viewer.dims.events.ndisplay.disconnect(self._changed)
@@ -101,6 +137,12 @@ class Detail:
         if layer is not None:
             layer.events.visible.disconnect(self._changed)
             layer.events.locked_data_level.disconnect(self._locked_by_someone)
+
+    def let_go(self) -> None:
+        """Hold and wait for nothing any more: the layer is about to get other levels."""
+        self._cancel()
+        self._wanted = None
+        self._locked = self._by_hand = self._stale = False
         for level in self._levels():
             level.release(self)
 
@@ -117,22 +159,21 @@ class Detail:
             return
         displayed = self._displayed(viewer, layer)
         if len(displayed) != 3:
-            self._leave(layer)
+            self._leave(layer, displayed)
             return
         self._clip(layer, displayed)
         if self._by_hand or not layer.visible or not layer.multiscale:
             return
-        overview = self._link.volume.overview
-        if overview.state == "empty":
+        console, volume = self._link.console, self._link.volume
+        if volume.overview.state == "empty":
             return
-        shapes = [level.shape for level in self._levels()]
-        budget = BEST_BYTES if self.best else self._budget()
-        level = choose_level(shapes, displayed, budget, compat.max_texture_3d())
-        if level is not None and overview.state == "quick":
-            # Finer levels would be computed from the whole file, which the
-            # refinement is reading anyway.
-            level = next((i for i in range(level, len(shapes)) if overview.is_ready(i)), None)
-        self._wanted = len(shapes) - 1 if level is None else level
+        if console.region is not None and self._is_image:
+            # A layer of its own draws the region; this one only says where it lies.
+            self._wanted = len(volume.factors) - 1
+        else:
+            budget = BEST_BYTES if self.best else self._budget()
+            limit = compat.max_texture_3d()
+            self._wanted = level_to_draw(volume, displayed, budget, limit, console.detail)
         self._bring(layer, self._wanted)
 
     def reload(self) -> None:
@@ -170,17 +211,31 @@ class Detail:
         shift = viewer.dims.ndim - layer.ndim
         return [axis - shift for axis in viewer.dims.displayed if axis >= shift]
 
-    def _leave(self, layer: Any) -> None:
+    def _leave(self, layer: Any, displayed: Sequence[int]) -> None:
         self._cancel()
         self._wanted = None
         self._by_hand = self._stale = False
-        if self._locked:
+        line = self._line_level(displayed)
+        if line is not None and (self._locked or layer.locked_data_level is None):
+            if layer.locked_data_level != line:
+                self._lock(layer, line)
+        elif self._locked:
             self._lock(layer, None)
         if self._clipped:
             layer.experimental_clipping_planes.clear()
             self._clipped = False
         for level in self._levels():
             level.release(self)
+
+    def _line_level(self, displayed: Sequence[int]) -> int | None:
+        """The level to draw of a picture one voxel high or wide; None of others.
+
+        napari 0.9.2 never leaves the coarsest level of such a picture.
+        """
+        shapes = [[level.shape[axis] for axis in displayed] for level in self._levels()]
+        if min(shapes[0]) > 1:
+            return None
+        return next((i for i, shape in enumerate(shapes) if max(shape) <= LONGEST_LINE), None)
 
     def _bring(self, layer: Any, index: int) -> None:
         level = self._levels()[index]
@@ -231,24 +286,39 @@ class Detail:
         """Hide the margins, or show them; planes that somebody else set are left alone."""
         if len(layer.experimental_clipping_planes) and not self._clipped:
             return
-        planes = []
-        core = None if self._link.margins else self._link.volume.core
-        if core is not None:
-            shape = self._link.volume.shape
-            for place, axis in enumerate(displayed):
-                stop = core[axis].stop
-                if stop is None or stop >= shape[axis]:
-                    continue
-                point = [0.0, 0.0, 0.0]
-                point[place] = stop - 0.5
-                normal = [0.0, 0.0, 0.0]
-                normal[place] = -1.0
-                position = compat.clip_point(layer, point, displayed)
-                planes.append({"position": position, "normal": tuple(normal), "enabled": True})
+        planes = [
+            {
+                "position": compat.clip_point(layer, _along(place, at), displayed),
+                "normal": _along(place, side),
+                "enabled": True,
+            }
+            for place, at, side in self._cuts(displayed)
+        ]
         layer.experimental_clipping_planes = planes
         self._clipped = bool(planes)
+
+    def _cuts(self, displayed: Sequence[int]) -> list[tuple[int, float, float]]:
+        """Where the volume is cut: place of a displayed axis, data coordinate, and the side of
+        it (+1 or −1) that is kept.
+        """
+        volume = self._link.volume
+        if self._link.console.region is not None and self._is_image:
+            return [(0, 2.0 * volume.shape[displayed[0]], 1.0)]
+        if volume.core is None or self._link.margins:
+            return []
+        cuts = []
+        for place, axis in enumerate(displayed):
+            stop = volume.core[axis].stop
+            if stop is not None and stop < volume.shape[axis]:
+                cuts.append((place, stop - 0.5, -1.0))
+        return cuts
 
     def _cancel(self) -> None:
         if self._job is not None:
             self._job.cancel()
             self._job = None
+
+
+def _along(place: int, value: float) -> tuple[float, ...]:
+    """A vector along one of three axes."""
+    return tuple(value if i == place else 0.0 for i in range(3))

@@ -9,6 +9,7 @@ import numpy as np
 from ..display.proportions import proportions
 from ..display.roles import role_colour
 from ..volume.atlas import Region
+from ..volume.choice import Choice
 from ..volume.volume import Volume
 from . import compat
 from .appearance import appearance
@@ -17,7 +18,16 @@ from .link import KEY, ScanLink
 if TYPE_CHECKING:
     from ..facade import Scan
 
-__all__ = ["LayerData", "ScanLayers", "add_scan", "layer_data", "scale_of", "title"]
+__all__ = [
+    "LayerData",
+    "ScanLayers",
+    "add_scan",
+    "is_image",
+    "layer_data",
+    "redress",
+    "scale_of",
+    "title",
+]
 
 LayerData = tuple[Any, dict[str, Any], str]
 """Data, keyword arguments and type of a layer, as napari's readers give them."""
@@ -110,12 +120,43 @@ def add_scan(
     return ScanLayers(image, atlas)
 
 
+def is_image(layer: Any) -> bool:
+    """Whether a layer of a scan shows its weights, and not its atlas."""
+    return hasattr(layer, "contrast_limits")
+
+
+def redress(layer: Any, link: ScanLink, before: str) -> None:
+    """Give a layer the present volume of its link, in place.
+
+    Parameters
+    ----------
+    before
+        Title of the former volume: a layer of that name gets the new one.
+    """
+    volume = link.volume
+    image = is_image(layer)
+    compat.replace_data(layer, link.levels if image else link.atlas)
+    layer.scale = scale_of(volume)
+    layer.axis_labels = volume.axes
+    layer.units = ("dimensionless",) * volume.ndim
+    if layer.name == before or layer.name.startswith(f"{before} "):
+        layer.name = title(link) + layer.name.removeprefix(before)
+    if not image:
+        layer.features = _features(volume.atlas.regions)
+        layer.colormap = _atlas_colours(volume.atlas.regions)
+
+
 def title(link: ScanLink) -> str:
     """Name of a volume's image layer; the usual layout and signal go without saying."""
     volume = link.volume
     words = [link.name]
-    if volume.layout.name != "body":
-        words.append(volume.layout.name)
+    shown = Choice.of(volume)
+    if shown.tensor is not None:
+        words.append(shown.tensor)
+    elif shown.role is not None:
+        words.append(f"{shown.role} {shown.layout}")
+    elif shown.layout != "body":
+        words.append(shown.layout)
     if volume.signal != "magnitude":
         words.append(volume.signal.replace("_", " "))
     return " · ".join(words)

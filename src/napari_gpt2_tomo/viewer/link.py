@@ -4,6 +4,7 @@ The link travels in ``layer.metadata``, so it survives whatever adds the layer
 to a viewer: drag and drop, the command line, a script, napari's *Duplicate*.
 """
 
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -22,13 +23,23 @@ from .masks import Masks
 if TYPE_CHECKING:
     from ..facade import Scan
     from .refine import Refinement
+    from .work import Job
 
-__all__ = ["KEY", "ScanLink", "link_of", "links"]
+__all__ = ["KEY", "ScanLink", "Shown", "link_of", "links"]
 
 KEY = "napari-gpt2-tomo"
 """Where a layer's metadata holds its link."""
 
 _links: "WeakSet[ScanLink]" = WeakSet()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """A volume, and the levels of its voxels and its atlas as layers slice them, finest first."""
+
+    volume: Volume
+    levels: list[LiveLevel]
+    atlas: list[LiveLevel]
 
 
 class ScanLink:
@@ -55,6 +66,8 @@ class ScanLink:
         Layers that are in a viewer.
     refinement
         The work that makes the volume better, once a viewer shows it.
+    switching
+        The work that prepares another volume, see `switch`.
     switched
         Signal, emitted once all layers show another volume than before.
     """
@@ -70,29 +83,36 @@ class ScanLink:
         self.margins = False
         self.layers: WeakSet[Any] = WeakSet()
         self.refinement: Refinement | None = None
-        self.show(volume)
+        self.switching: Job | None = None
+        self.show(self.prepare(volume))
         _links.add(self)
 
-    def show(self, volume: Volume) -> None:
-        """Show another volume of the scan: the levels are new ones.
-
-        Layers show what they did until they are given the new levels; see `switch`.
-        """
-        self.volume = volume
-        self.__dict__.pop("weights", None)
+    def prepare(self, volume: Volume) -> Shown:
+        """The levels of a volume of the scan, for `show`; may be called from any thread."""
         shapes = [volume.layout.level_shape(i) for i in range(len(volume.factors))]
-        self.levels = [
-            LiveLevel(partial(self._displayed, volume, i), shape, np.float32, i)
-            for i, shape in enumerate(shapes)
-        ]
         # napari maps wider labels to colours by a table of its own, which takes
         # seconds to compile the first time; narrow ones go to the GPU as they are.
         label = np.min_scalar_type(len(volume.atlas.regions))
         label = label if label.itemsize <= 2 else np.dtype(np.int32)
-        self.atlas = [
-            LiveLevel(partial(self._labels, volume, i), shape, label, i)
-            for i, shape in enumerate(shapes)
-        ]
+        return Shown(
+            volume,
+            [
+                LiveLevel(partial(self._displayed, volume, i), shape, np.float32, i)
+                for i, shape in enumerate(shapes)
+            ],
+            [
+                LiveLevel(partial(self._labels, volume, i), shape, label, i)
+                for i, shape in enumerate(shapes)
+            ],
+        )
+
+    def show(self, shown: Shown) -> None:
+        """Be the link of another volume of the scan.
+
+        Layers show what they did until they are given the new levels, see `switch`.
+        """
+        self.volume, self.levels, self.atlas = shown.volume, shown.levels, shown.atlas
+        self.__dict__.pop("weights", None)
 
     @cached_property
     def cursor(self) -> Cursor:
@@ -104,7 +124,14 @@ class ScanLink:
     @cached_property
     def console(self) -> Console:
         """How the volume is shown, in every viewer."""
-        return Console.of(self.volume)
+        console = Console.of(self.volume)
+        console.events.region.connect(self._cut)
+        return console
+
+    def _cut(self) -> None:
+        from .session import show_again
+
+        show_again(self)
 
     @cached_property
     def weights(self) -> Volume:

@@ -7,13 +7,23 @@ from weakref import WeakKeyDictionary, ref
 from . import compat
 from .console.binding import Binding
 from .detail import Detail
+from .layers import is_image
 from .link import ScanLink, link_of, links
 from .preferences import on_change, preferences
 from .probe import Probe
 from .refine import Refinement
 from .work import when_idle
 
-__all__ = ["Session", "session_of", "show_again", "watch", "watch_open_viewers", "watch_soon"]
+__all__ = [
+    "Session",
+    "detail_budget",
+    "session_of",
+    "sessions_of",
+    "show_again",
+    "watch",
+    "watch_open_viewers",
+    "watch_soon",
+]
 
 MEGABYTE = 2**20
 
@@ -44,6 +54,15 @@ def show_again(link: ScanLink) -> None:
     """Draw a link's present voxels in every viewer that shows it."""
     for session in list(_sessions.values()):
         session.show_again(link)
+
+
+def sessions_of(link: ScanLink) -> "list[Session]":
+    """The sessions of all viewers that show a link."""
+    return [
+        session
+        for session in list(_sessions.values())
+        if any(link_of(layer) is link for layer in list(session.details))
+    ]
 
 
 def watch_open_viewers() -> None:
@@ -101,6 +120,11 @@ class Session:
         for layer in viewer.layers:
             self.adopt(layer)
 
+    @property
+    def viewer(self) -> Any:
+        """The viewer model; None once it is gone."""
+        return self._viewer()
+
     def adopt(self, layer: Any) -> None:
         """Make a layer live; layers of others are left alone."""
         viewer, link = self._viewer(), link_of(layer)
@@ -108,11 +132,11 @@ class Session:
             return
         link.layers.add(layer)
         link.masks.tint(layer)
-        if _is_image(layer):
+        if is_image(layer):
             self.bindings[layer] = Binding(layer, link.console, viewer)
         if not self.details:
             self._end_preferences = on_change(self.update_details)
-        detail = Detail(viewer, layer, link, _budget)
+        detail = Detail(viewer, layer, link, lambda: detail_budget())
         self.details[layer] = detail
         detail.update()
         if self.probe is None:
@@ -155,6 +179,20 @@ class Session:
         if self.probe is not None:
             self.probe.update()
 
+    def let_go(self, link: ScanLink) -> None:
+        """Hold no voxels of a link's layers: they are about to get another volume."""
+        for layer, detail in self.details.items():
+            if link_of(layer) is link:
+                detail.let_go()
+
+    def take_up(self, link: ScanLink) -> None:
+        """Show the volume that a link's layers have got, and make it better."""
+        for layer, detail in list(self.details.items()):
+            if link_of(layer) is link:
+                detail.update()
+                link.masks.tint(layer)
+        _refine(link)
+
     def update_details(self) -> None:
         """Choose the 3-D level and the clipping of every layer again."""
         for detail in self.details.values():
@@ -189,7 +227,8 @@ class Session:
             _report(error)
 
 
-def _budget() -> int:
+def detail_budget() -> int:
+    """Bytes that one volume may take on the GPU, as the user set them."""
     return preferences().detail_megabytes * MEGABYTE
 
 
@@ -220,15 +259,11 @@ def _select_image_soon(viewer: Any, link: ScanLink) -> None:
         found = weak()
         if found is None or link_of(found.layers.selection.active) is not link:
             return
-        images = [layer for layer in found.layers if link_of(layer) is link and _is_image(layer)]
+        images = [layer for layer in found.layers if link_of(layer) is link and is_image(layer)]
         if images and not found.layers.selection.active.visible:
             found.layers.selection.active = images[-1]
 
     QTimer.singleShot(0, select)
-
-
-def _is_image(layer: Any) -> bool:
-    return hasattr(layer, "contrast_limits")
 
 
 def _settle_soon(link: ScanLink) -> None:

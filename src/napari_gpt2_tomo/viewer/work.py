@@ -80,6 +80,15 @@ class Job:
         self._worker.quit()
         self._close_bar()
 
+    def wait(self) -> None:
+        """Process events until the work has ended and what it yielded was handed over."""
+        from qtpy.QtCore import QEventLoop
+
+        if self.running:
+            loop = QEventLoop()
+            self.on_end = loop.quit
+            loop.exec()
+
     def _received(self, item: Any) -> None:
         if isinstance(item, _Announcement):
             self._open_bar(item.description)

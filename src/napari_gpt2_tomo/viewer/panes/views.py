@@ -1,11 +1,9 @@
 """Four linked views: axial, coronal and sagittal panes beside the volume of the main viewer."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
-import numpy as np
 from qtpy.QtCore import QEvent, QObject, QTimer
 
 from ...base import DisplayError, TomoError
@@ -17,12 +15,22 @@ from ..layers import title
 from ..link import ScanLink, link_of
 from ..probe import Reading
 from ..work import show
-from .copies import keep_alike, let_go
+from .copies import Copies
 from .grid import Grid
+from .places import Last, layers_of, set_sliders, slider_indices
 from .slice_pane import SlicePane
 from .volume_pane import VolumePane
 
-__all__ = ["FourViews", "close_views", "open_views", "toggle_views", "views_of"]
+__all__ = [
+    "FourViews",
+    "close_views",
+    "open_views",
+    "pane_viewers",
+    "toggle_views",
+    "views_of",
+]
+
+NO_SCAN = "Open a checkpoint first: drop a .safetensors file or a model's folder on the window."
 
 _open: WeakKeyDictionary[Any, "FourViews"] = WeakKeyDictionary()
 
@@ -54,6 +62,11 @@ def close_views(viewer: Any) -> None:
 def views_of(viewer: Any) -> "FourViews | None":
     """The four views of a viewer; None while they are closed."""
     return _open.get(compat.real_viewer(viewer))
+
+
+def pane_viewers() -> list[Any]:
+    """The viewer model of every pane that is open."""
+    return [pane.viewer for views in _open.values() for pane in views.panes]
 
 
 def toggle_views(viewer: Any) -> None:
@@ -97,36 +110,34 @@ class FourViews:
         home = compat.qt_viewer_of(viewer)
         if home is None:
             raise DisplayError("Four views need a window: open them in a napari.Viewer.")
-        link = self._wanted(viewer, None)
+        link = self._wanted(viewer)
         if link is None:
-            raise DisplayError(
-                "Open a checkpoint first: drop a .safetensors file or a model's folder on the "
-                "window."
-            )
-        _check(link)
+            raise DisplayError(NO_SCAN)
+        if link.volume.ndim < 3:
+            raise DisplayError(_too_flat(link))
         self._viewer = ref(viewer)
         self._link: ScanLink | None = None
-        self._last: tuple[Volume, tuple[int, ...]] | None = None
-        self._shown: tuple[object, ...] = ()
-        self._groups: list[tuple[Any, list[Any]]] = []
-        self._ends: list[Callable[[], None]] = []
+        self._shown: Volume | None = None
+        self._last: Last | None = None
+        self._found: tuple[tuple[int, ...], Reading] | None = None
         self._pending = False
-        self._found: tuple[ScanLink, tuple[int, ...], Reading] | None = None
-        self._flat = viewer.dims.ndisplay == 2
-        if self._flat:
-            _take_place(link.cursor, viewer, link)
+        self._before = _Before(viewer)
+        if viewer.dims.ndisplay == 2:
+            link.cursor.place(slider_indices(viewer, layers_of(viewer, link)[0]))
+        self.home = home
         self.panes = tuple(SlicePane(plane, home, self) for plane in range(3))
+        self._copies = Copies(self.panes, self._update_soon)
         axial, coronal, sagittal = self.panes
-        # Rows of the upper two and columns of the left two are the same axis.
+        # Rows of the upper two panes and columns of the left two are the same axis.
         self._grid = Grid(home, [axial.widget, sagittal.widget, coronal.widget])
         self.volume = VolumePane(home, self._volume_heading, self.move, self.toggle)
         viewer.dims.ndisplay = 3
-        self.home = home
         self._guard = _Guard(self)
         for widget in (home, home.window()):
             widget.installEventFilter(self._guard)
+        for emitter, callback in self._events(viewer):
+            emitter.connect(callback)
         _open[viewer] = self
-        self._listen(viewer)
         self._update()
 
     @property
@@ -146,17 +157,21 @@ class FourViews:
 
     def move(self, indices: Mapping[int, int]) -> None:
         """Move the cursor to these indices of some axes; it stops at the edges."""
-        if self._link is not None:
+        if self._link is not None and self._link.volume is self._shown:
             self._link.cursor.place(indices)
 
     def step(self, axis: int, count: int) -> None:
         """Move the cursor some voxels along an axis."""
-        if self._link is not None:
+        if self._link is not None and self._link.volume is self._shown:
             self._link.cursor.step(axis, count)
 
     def enlarge(self, name: str | None) -> None:
-        """Let one pane fill the window (``"axial"``, ``"coronal"``, ``"sagittal"`` or
-        ``"volume"``); None shows all.
+        """Let one pane fill the window; None shows all.
+
+        Parameters
+        ----------
+        name
+            ``"axial"``, ``"coronal"``, ``"sagittal"`` or ``"volume"``.
 
         Raises
         ------
@@ -177,10 +192,10 @@ class FourViews:
     def heading(self, pane: SlicePane, reading: Reading | None) -> list[str]:
         """What is written on the canvas of a pane: plane, place and what it crosses."""
         link = self._link
-        if link is None:
+        if link is None or link.volume is not self._shown:
             return []
-        here = self._here(link)
-        return [plane_caption(link.volume, pane.axis, link.cursor.position, here.address)]
+        address = self._here(link).address
+        return [plane_caption(link.volume, pane.axis, link.cursor.position, address)]
 
     def close(self) -> None:
         """Close the panes; the viewer is as it was before, at the place of the cursor."""
@@ -190,18 +205,19 @@ class FourViews:
         del _open[viewer]
         for widget in (self.home, self.home.window()):
             widget.removeEventFilter(self._guard)
-        for end in self._ends:
-            end()
+        for emitter, callback in self._events(viewer):
+            emitter.disconnect(callback)
         link = self._link
-        self._empty()
+        self._clear()
+        self._copies.clear()
+        self._before.restore(viewer)
+        if link is not None and viewer.dims.ndisplay == 2:
+            for layer in layers_of(viewer, link)[:1]:
+                set_sliders(viewer, layer, link.cursor.position)
         for pane in self.panes:
             pane.close()
         self._grid.close()
         self.volume.close()
-        if self._flat:
-            viewer.dims.ndisplay = 2
-            if link is not None:
-                _give_place(link.cursor, viewer, link)
 
     def close_soon(self) -> None:
         """Close the views when the events of the moment have run."""
@@ -214,23 +230,30 @@ class FourViews:
     def _widget(self, pane: SlicePane | VolumePane) -> Any:
         return pane.widget if isinstance(pane, SlicePane) else self.home
 
-    def _listen(self, viewer: Any) -> None:
+    def _events(self, viewer: Any) -> tuple[tuple[Any, Callable[..., None]], ...]:
         layers = viewer.layers
-        for emitter, callback in (
+        return (
             (layers.events.inserted, self._update_soon),
             (layers.events.removed, self._update_soon),
             (layers.events.reordered, self._update_soon),
             (layers.selection.events.active, self._update_soon),
             (viewer.events.theme, self._dress),
-        ):
-            emitter.connect(callback)
-            self._ends.append(partial(emitter.disconnect, callback))
+        )
 
     def _dress(self, event: Any = None) -> None:
         viewer = self._viewer()
         if viewer is not None:
             for pane in self.panes:
                 pane.viewer.theme = viewer.theme
+
+    def _wanted(self, viewer: Any) -> ScanLink | None:
+        """The volume to show: that of the active layer, else the present one, else the topmost."""
+        active = link_of(viewer.layers.selection.active)
+        if active is not None:
+            return active
+        found = [link for layer in reversed(viewer.layers) if (link := link_of(layer)) is not None]
+        present = getattr(self, "_link", None)
+        return present if present in found else next(iter(found), None)
 
     def _update_soon(self, event: Any = None) -> None:
         """Look at the viewer's layers when the events of the moment have run.
@@ -251,84 +274,72 @@ class FourViews:
             except TomoError as error:
                 show(error)
 
-    def _wanted(self, viewer: Any, present: ScanLink | None) -> ScanLink | None:
-        """The volume to show: that of the active layer, else the present one, else the topmost."""
-        active = link_of(viewer.layers.selection.active)
-        if active is not None:
-            return active
-        found = [link for layer in reversed(viewer.layers) if (link := link_of(layer)) is not None]
-        return present if present in found else next(iter(found), None)
-
     def _update(self) -> None:
+        """Show what the viewer shows."""
         viewer = self._viewer()
         if viewer is None:
             return
-        link = self._wanted(viewer, self._link)
-        layers = [] if link is None else _layers_of(viewer, link)
-        shown = (link, link and link.volume, *layers, *(layer.data for layer in layers))
-        if len(shown) == len(self._shown) and all(map(_is, shown, self._shown)):
+        link = self._wanted(viewer)
+        volume = None if link is None or link.volume.ndim < 3 else link.volume
+        if link is not self._link or volume is not self._shown:
+            self._clear()
+            self._copies.clear()
+        if link is None or volume is None:
+            for pane in self.panes:
+                pane.say("No scan" if link is None else _too_flat(link))
             return
-        self._empty()
-        self._shown = shown
-        if link is None:
-            self._say("No scan")
-            return
-        if link.volume.ndim < 3:
-            self._say(_too_flat(link))
-            return
-        self._keep_place(link)
-        self._link = link
-        copies = [pane.show_scan(link, layers) for pane in self.panes]
-        for layer, *group in zip(layers, *copies, strict=True):
-            keep_alike(layer, group)
-            self._groups.append((layer, group))
-            for emitter in (layer.events.data, layer.events.metadata):
-                emitter.connect(self._update_soon)
-        self.volume.show_scan(link, layers[0])
-        link.cursor.moved.connect(self._moved)
+        layers = layers_of(viewer, link)
+        images = [layer for layer in layers if hasattr(layer, "contrast_limits")]
+        # A hidden atlas would slow every step; once shown, it stays.
+        known = self._copies.originals
+        self._copies.show([x for x in layers if x in images or x.visible or x in known])
+        if link is not self._link and self._copies.originals:
+            self._begin(link, layers[0])
         self._moved(link.cursor.position)
 
-    def _empty(self) -> None:
-        """Show nothing: no copy is left, and nothing is connected to a layer or a cursor."""
-        link, self._link = self._link, None
-        self._shown, self._found = (), None
+    def _begin(self, link: ScanLink, layer: Any) -> None:
+        """Follow a volume; the panes have copies of its layers."""
+        if self._last is not None:
+            self._last.carry(link)
+        self._link, self._shown = link, link.volume
+        for pane in self.panes:
+            pane.show_volume(link)
+        self.volume.show_volume(link, layer)
+        link.cursor.moved.connect(self._moved)
+        link.switched.connect(self._catch_up)
+
+    def _clear(self) -> None:
+        """Follow nothing."""
+        link, self._link, self._shown, self._found = self._link, None, None, None
         if link is not None:
             link.cursor.moved.disconnect(self._moved)
-        for layer, copies in self._groups:
-            for emitter in (layer.events.data, layer.events.metadata):
-                emitter.disconnect(self._update_soon)
-            let_go(layer, copies)
-        self._groups = []
-        for pane in self.panes:
+            link.switched.disconnect(self._catch_up)
+        for pane in self._all:
             pane.clear()
-        self.volume.clear()
-
-    def _say(self, text: str) -> None:
-        for pane in self.panes:
-            pane.say(text)
 
     def _moved(self, position: tuple[int, ...]) -> None:
-        if self._link is None:
+        link = self._link
+        if link is None or link.volume is not self._shown:
+            # Another volume is being shown; `switched` says when it is.
             return
-        self._last = (self._link.volume, position)
+        self._last = Last(link, position)
         try:
-            for pane in self.panes:
+            for pane in self._all:
                 pane.follow(position)
-            self.volume.follow(position)
         except TomoError as error:
-            # A file that is gone or changed must not leave the cursor half moved.
+            # A file that is gone must not leave the cursor half moved.
             show(error)
 
     def _here(self, link: ScanLink) -> Reading:
-        """The parameter under the cursor; three captions and the volume's ask for it."""
+        """The parameter under the cursor; all captions ask for it."""
         position = link.cursor.position
-        if self._found is None or self._found[0] is not link or self._found[1] != position:
-            self._found = (link, position, Reading(link, position, 0))
-        return self._found[2]
+        if self._found is None or self._found[0] != position:
+            self._found = (position, Reading(link, position, 0))
+        return self._found[1]
 
     def _volume_heading(self, reading: Reading | None) -> list[str]:
         link, viewer = self._link, self._viewer()
-        if link is None or viewer is None:
+        if link is None or viewer is None or link.volume is not self._shown:
             return []
         volume, position = link.volume, link.cursor.position
         shift = viewer.dims.ndim - volume.ndim
@@ -338,16 +349,21 @@ class FourViews:
         here = [] if reading is not None else self._here(link).lines()
         return [" · ".join(words), *here]
 
-    def _keep_place(self, link: ScanLink) -> None:
-        """Put the cursor on the parameter that it was on in the volume shown before."""
-        volume, cursor = link.volume, link.cursor
-        at = None
-        if self._last is not None and self._last[0] is not volume:
-            at = _same_parameter(*self._last, volume)
-        if cursor.shape != volume.shape:
-            cursor.enter(volume.shape, at)
-        elif at is not None:
-            cursor.move(at)
+
+class _Before:
+    """How the main viewer was before the views were opened."""
+
+    def __init__(self, viewer: Any) -> None:
+        camera = viewer.scene.camera
+        self._flat = viewer.dims.ndisplay == 2
+        self._camera = {name: getattr(camera, name) for name in ("center", "zoom", "angles")}
+
+    def restore(self, viewer: Any) -> None:
+        """Be flat again, if it was; a volume stays as it was turned meanwhile."""
+        if self._flat and viewer.dims.ndisplay == 3:
+            viewer.dims.ndisplay = 2
+            for name, value in self._camera.items():
+                setattr(viewer.scene.camera, name, value)
 
 
 class _Guard(QObject):  # type: ignore[misc]
@@ -359,8 +375,7 @@ class _Guard(QObject):  # type: ignore[misc]
 
     def eventFilter(self, watched: Any, event: Any) -> bool:
         """A window that is closed by a script closes its canvas, one closed by hand deletes it."""
-        kind = event.type()
-        views = self._views()
+        kind, views = event.type(), self._views()
         if views is not None and (
             kind == QEvent.Type.DeferredDelete
             or (kind == QEvent.Type.Close and watched is views.home)
@@ -369,62 +384,9 @@ class _Guard(QObject):  # type: ignore[misc]
         return False
 
 
-def _layers_of(viewer: Any, link: ScanLink) -> list[Any]:
-    """The images and atlases of a volume in a viewer, lowest first; what else shows it is 3-D."""
-    from napari.layers import Image, Labels
-
-    return [
-        layer
-        for layer in viewer.layers
-        if link_of(layer) is link and isinstance(layer, (Image, Labels))
-    ]
-
-
-def _check(link: ScanLink) -> None:
-    if link.volume.ndim < 3:
-        raise DisplayError(_too_flat(link))
-
-
 def _too_flat(link: ScanLink) -> str:
     axes = ", ".join(link.volume.axes)
     return (
-        f"{title(link)} has the axes {axes} only: three planes need three axes. "
+        f"{title(link)} has the axes {axes} only: three planes need three. "
         "Scan it as a body or a cube."
     )
-
-
-def _same_parameter(
-    before: Volume, position: tuple[int, ...], volume: Volume
-) -> tuple[int, ...] | None:
-    """Where the parameter at a voxel of one volume is in another; None if it is not there."""
-    place = before.layout.place(position)
-    if place is None:
-        return None
-    try:
-        return volume.voxel(place.tensor, place.index)
-    except (TomoError, IndexError):
-        return None
-
-
-def _take_place(cursor: Cursor, viewer: Any, link: ScanLink) -> None:
-    """Put the cursor on the slice that a viewer shows in 2-D."""
-    layer = _layers_of(viewer, link)[0]
-    shift = viewer.dims.ndim - layer.ndim
-    voxel = np.rint(np.asarray(layer.world_to_data(viewer.dims.point[shift:]), float))
-    cursor.place(
-        {a - shift: int(voxel[a - shift]) for a in viewer.dims.not_displayed if a >= shift}
-    )
-
-
-def _give_place(cursor: Cursor, viewer: Any, link: ScanLink) -> None:
-    """Show in a viewer in 2-D the slice that the cursor is on."""
-    layers = _layers_of(viewer, link)
-    if layers:
-        shift = viewer.dims.ndim - layers[0].ndim
-        world = layers[0].data_to_world(cursor.position)
-        axes = [axis for axis in viewer.dims.not_displayed if axis >= shift]
-        viewer.dims.set_point(axes, [float(world[axis - shift]) for axis in axes])
-
-
-def _is(a: object, b: object) -> bool:
-    return a is b

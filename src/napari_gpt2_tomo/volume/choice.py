@@ -1,0 +1,75 @@
+"""What a volume shows, in the words that ask for it."""
+
+from dataclasses import dataclass
+
+from ..base import LayoutError
+from .circuits import CIRCUITS, CircuitVolume
+from .layouts.blocks import TensorLayout
+from .layouts.layout import BlockLayout
+from .reading.signal import resolve_reduction
+from .volume import LAYOUTS, Volume
+
+__all__ = ["USUAL_ROLE", "Choice"]
+
+USUAL_ROLE = {"heads": "q", "circuits": next(iter(CIRCUITS))}
+"""Role that a layout shows if none is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a volume shows: the arguments of `Scan.volume` that make it.
+
+    Attributes
+    ----------
+    tensor
+        Of the layout ``"tensor"``; None in others.
+    role
+        Of the layouts ``"heads"`` and ``"circuits"``; None in others.
+    """
+
+    layout: str
+    signal: str
+    reduction: str
+    tensor: str | None = None
+    role: str | None = None
+
+    @classmethod
+    def of(cls, volume: Volume) -> "Choice":
+        """The choice that made a volume."""
+        layout = volume.layout
+        tensor = layout.tensor if isinstance(layout, TensorLayout) else None
+        role = None
+        if isinstance(volume, CircuitVolume):
+            role = volume.anatomy.parts[0].role
+        elif layout.name == "heads" and isinstance(layout, BlockLayout):
+            role = volume.anatomy.parts[layout.blocks[0].part].role
+        return cls(layout.name, volume.signal, volume.reduction, tensor, role)
+
+    def changed(
+        self,
+        layout: str | None = None,
+        signal: str | None = None,
+        reduction: str | None = None,
+        tensor: str | None = None,
+        role: str | None = None,
+    ) -> "Choice":
+        """Another choice; what is None stays where it still fits, else it is the usual.
+
+        Raises
+        ------
+        LayoutError
+            The signal, the reduction or their pair does not exist.
+        """
+        name = layout or self.layout
+        if name not in LAYOUTS:
+            raise LayoutError(f"There is no layout {name!r}; choose one of {LAYOUTS}.")
+        wanted = signal or self.signal
+        if reduction is None and wanted == self.signal:
+            reduction = self.reduction
+        wanted, settled = resolve_reduction(wanted, reduction)
+        if name == "tensor":
+            return Choice(name, wanted, settled, tensor=tensor or self.tensor)
+        if name in ("heads", "circuits"):
+            known = role or (self.role if name == self.layout else None)
+            return Choice(name, wanted, settled, role=known or USUAL_ROLE[name])
+        return Choice(name, wanted, settled)
