@@ -25,18 +25,21 @@ class Look:
     gamma
         Below 1 lifts what is dark: a section is full of middling weights, a
         projection of a volume of its brightest.
+    symbol
+        What stands at numbers of the signal on screen.
     """
 
     rendering: Rendering
     attenuation: float = 0.05
     gamma: float = 1.0
+    symbol: str = "w"
 
 
 LOOKS: Mapping[str, Look] = {
-    "magnitude": Look("attenuated_mip", 0.02, 0.85),
-    "rank": Look("attenuated_mip", 0.02),
+    "magnitude": Look("attenuated_mip", 0.02, 0.85, "|w|"),
+    "rank": Look("attenuated_mip", 0.02, symbol="rank"),
     "signed": Look("translucent"),
-    "sigma": Look("translucent"),
-    "sigma_global": Look("translucent"),
+    "sigma": Look("translucent", symbol="z"),
+    "sigma_global": Look("translucent", symbol="z"),
 }
 """By signal."""

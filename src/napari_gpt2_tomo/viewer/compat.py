@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "canvas_of",
     "clip_point",
     "keep_context",
     "max_texture_3d",
@@ -21,6 +22,7 @@ __all__ = [
     "renew",
     "replace_data",
     "scene_of",
+    "settle_size",
 ]
 
 SAFE_TEXTURE_3D = 2048
@@ -114,6 +116,29 @@ def scene_of(qt_viewer: Any) -> Any:
     of lines.
     """
     return qt_viewer.canvas.view.scene
+
+
+def canvas_of(qt_viewer: Any) -> Any:
+    """The Qt widget that is drawn on, to put a label on it.
+
+    Goes when napari has overlays of text that any plugin may add.
+    """
+    return qt_viewer.canvas.native
+
+
+def settle_size(qt_viewer: Any) -> None:
+    """Let a canvas that nobody sees take the size that it was given.
+
+    Qt tells hidden widgets of a new size when they are shown, and what is drawn
+    into the buffer of the old size is torn. Goes when napari's screenshots of
+    hidden viewers have the size that is asked for.
+    """
+    from qtpy.QtGui import QResizeEvent
+    from qtpy.QtWidgets import QApplication
+
+    native = qt_viewer.canvas.native
+    if not native.isVisible():
+        QApplication.sendEvent(native, QResizeEvent(native.size(), native.size()))
 
 
 def renew(layer: Any) -> None:

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["PLUGIN", "Preferences", "on_change", "preferences"]
+__all__ = ["CONSOLE", "PLUGIN", "SECTION", "Preferences", "on_change", "preferences", "section"]
 
 PLUGIN = "napari-gpt2-tomo"
 """Name of the plugin in its manifest."""
 
-SECTION = "scan"
-"""Key of the configuration in the manifest."""
+SECTION, CONSOLE = "scan", "console"
+"""Keys of the configurations in the manifest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,35 +39,36 @@ def preferences() -> Preferences:
     napari knows no settings of a plugin that is disabled or that a script uses
     without its manifest.
     """
-    section = _section()
-    if section is None:
+    found = section(SECTION)
+    if found is None:
         return Preferences()
     default = Preferences()
     return Preferences(
         **{
-            name: getattr(section, name, getattr(default, name))
+            name: getattr(found, name, getattr(default, name))
             for name in Preferences.__dataclass_fields__
         }
     )
 
 
-def on_change(callback: Callable[[], None]) -> Callable[[], None]:
+def on_change(callback: Callable[[], None], key: str = SECTION) -> Callable[[], None]:
     """Call `callback` when a preference changes; returns a function that ends it."""
-    section = _section()
-    if section is None:
+    found = section(key)
+    if found is None:
         return lambda: None
 
     def changed(event: Any = None) -> None:
         callback()
 
-    section.events.connect(changed)
-    return lambda: section.events.disconnect(changed)
+    found.events.connect(changed)
+    return lambda: found.events.disconnect(changed)
 
 
-def _section() -> Any:
+def section(key: str) -> Any:
+    """The settings of a configuration of the manifest; None where napari does not know it."""
     try:
         from napari.settings import get_plugin_settings
 
-        return getattr(get_plugin_settings(PLUGIN), SECTION, None)
+        return getattr(get_plugin_settings(PLUGIN), key, None)
     except (ImportError, KeyError):
         return None

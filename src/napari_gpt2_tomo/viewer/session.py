@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
-from . import compat
+from . import compat, drag, shortcuts
 from .console.binding import Binding
 from .detail import Detail
 from .layers import is_image
@@ -112,6 +112,7 @@ class Session:
         self.details: WeakKeyDictionary[Any, Detail] = WeakKeyDictionary()
         self.bindings: WeakKeyDictionary[Any, Binding] = WeakKeyDictionary()
         self._end_preferences: Callable[[], None] = _nothing
+        self._end_hands: tuple[Callable[[], None], ...] = ()
         events = viewer.layers.events
         events.inserted.connect(self._inserted)
         events.removing.connect(self._removing)
@@ -136,6 +137,7 @@ class Session:
             self.bindings[layer] = Binding(layer, link.console, viewer)
         if not self.details:
             self._end_preferences = on_change(self.update_details)
+            self._end_hands = (drag.install(viewer), shortcuts.install(viewer))
         detail = Detail(viewer, layer, link, lambda: detail_budget())
         self.details[layer] = detail
         detail.update()
@@ -163,6 +165,9 @@ class Session:
         if not self.details:
             self._end_preferences()
             self._end_preferences = _nothing
+            for end in self._end_hands:
+                end()
+            self._end_hands = ()
             if self.probe is not None:
                 self.probe.close()
                 self.probe = None
