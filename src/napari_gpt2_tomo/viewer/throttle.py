@@ -29,11 +29,16 @@ class Throttle(QObject):  # type: ignore[misc]
         Called without arguments.
     parent
         Whose life it shares.
+    share
+        Of the time that a call and the drawing after it took: the pause that follows it.
     """
 
-    def __init__(self, function: Callable[[], None], parent: Any = None) -> None:
+    def __init__(
+        self, function: Callable[[], None], parent: Any = None, share: float = SHARE
+    ) -> None:
         super().__init__(parent)
         self._function = function
+        self._share = share
         self._wanted = False
         self._resting = False
         self._began = 0.0
@@ -79,7 +84,7 @@ class Throttle(QObject):  # type: ignore[misc]
             self._idle.start()
             return
         took = (time.perf_counter() - self._began) * 1000
-        self._pause.start(max(SHORTEST, int(took * SHARE)))
+        self._pause.start(max(SHORTEST, int(took * self._share)))
 
     def _awake(self) -> None:
         self._resting = False

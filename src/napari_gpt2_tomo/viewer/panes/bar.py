@@ -61,12 +61,26 @@ class AxisBar(QWidget):  # type: ignore[misc]
         self.number.valueChanged.connect(self._changed)
         self.setEnabled(False)
 
-    def set_axis(self, name: str, length: int, colour: tuple[float, float, float]) -> None:
-        """Say which axis it is, in voxels of level 0."""
+    def set_axis(
+        self, name: str, length: int, count: int, colour: tuple[float, float, float]
+    ) -> None:
+        """Say which axis it is.
+
+        Parameters
+        ----------
+        name
+            Of the axis.
+        length
+            Voxels of level 0, margins included.
+        count
+            What is told as its length: without margins.
+        colour
+            Of the axis.
+        """
         shade = QColor.fromRgbF(*colour).name()
         self.name.setText(name)
         self.name.setStyleSheet(f"border-left: 3px solid {shade}; padding-left: 6px;")
-        self.total.setText(f"of {length}")
+        self.total.setText(f"of {count}")
         for widget in (self.slider, self.number):
             widget.blockSignals(True)
             widget.setRange(0, max(length - 1, 0))

@@ -1,35 +1,107 @@
-"""Layers that show the same data as those of another viewer and look the same."""
+"""Layers in several viewers that show the same data and look the same."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
-__all__ = ["SHARED", "copy_of", "keep_alike", "let_go"]
+import numpy as np
 
-SHARED: frozenset[str] = frozenset(
-    {
-        # Images.
-        "contrast_limits",
-        "contrast_limits_range",
-        "gamma",
-        "interpolation2d",
-        # Images and labels.
-        "colormap",
-        "opacity",
-        "blending",
-        "visible",
-        "projection_mode",
-        "scale",
-        "translate",
-        # Labels.
-        "contour",
-        "selected_label",
-        "show_selected_label",
-    }
+__all__ = ["LISTENED", "OWN", "SHARED", "Copies", "Holder", "copy_of"]
+
+SHARED = (
+    "visible",
+    "blending",
+    "interpolation2d",
+    "projection_mode",
+    # Labels.
+    "opacity",
+    "contour",
+    "selected_label",
+    "show_selected_label",
 )
-"""What copies have in common with their original: what a slice looks like, not what 3-D adds."""
+"""What copies have in common with their original. The window, the colours and the opacity of
+images come from the scan's console, which every viewer of the scan follows.
+"""
+
+PLACED = ("scale", "translate")
+"""Where copies lie as their original does. Not linked, but set: the number of axes may change."""
 
 OWN = ("locked_data_level", "experimental_clipping_planes", "plane")
 """What a copy does not take over: it is about the original's 3-D view."""
+
+LISTENED = ("data", "metadata", "visible", *PLACED)
+"""Events of an original after which its copies may be wrong."""
+
+
+class Holder(Protocol):
+    """Where copies are shown."""
+
+    def add(self, layer: Any) -> None:
+        """Show a layer above the others."""
+
+    def remove(self, layer: Any) -> None:
+        """Do not show a layer any more."""
+
+
+class Copies:
+    """Copies of layers of one viewer in several others, kept alike both ways.
+
+    Parameters
+    ----------
+    holders
+        Where each layer is copied to.
+    changed
+        Called when the layers or what they show may have changed: call `show` again.
+    """
+
+    def __init__(self, holders: Sequence[Holder], changed: Callable[..., None]) -> None:
+        self._holders = tuple(holders)
+        self._changed = changed
+        self._made: dict[Any, tuple[list[Any], Any]] = {}
+
+    @property
+    def originals(self) -> list[Any]:
+        """The layers that there are copies of."""
+        return list(self._made)
+
+    def show(self, layers: Sequence[Any]) -> None:
+        """Have copies of these layers and of no others."""
+        from napari.experimental import link_layers
+
+        for layer, (_, data) in list(self._made.items()):
+            if layer not in layers or layer.data is not data:
+                self._drop(layer)
+        for layer in layers:
+            if layer not in self._made:
+                copies = [copy_of(layer) for _ in self._holders]
+                for holder, copied in zip(self._holders, copies, strict=True):
+                    holder.add(copied)
+                self._made[layer] = (copies, layer.data)
+                shared = [n for n in SHARED if n in layer.events and hasattr(layer, n)]
+                if hasattr(layer, "contrast_limits"):
+                    # The console's, which gives a slice another one than a volume.
+                    shared.remove("opacity")
+                link_layers([layer, *copies], shared)
+                for name in LISTENED:
+                    layer.events[name].connect(self._changed)
+            for copied in self._made[layer][0]:
+                for name in PLACED:
+                    if not np.array_equal(getattr(copied, name), getattr(layer, name)):
+                        setattr(copied, name, getattr(layer, name))
+
+    def clear(self) -> None:
+        """Have no copies."""
+        for layer in list(self._made):
+            self._drop(layer)
+
+    def _drop(self, layer: Any) -> None:
+        from napari.experimental import unlink_layers
+
+        copies, _ = self._made.pop(layer)
+        for name in LISTENED:
+            layer.events[name].disconnect(self._changed)
+        unlink_layers([layer, *copies])
+        for holder, copied in zip(self._holders, copies, strict=True):
+            holder.remove(copied)
 
 
 def copy_of(layer: Any) -> Any:
@@ -45,30 +117,3 @@ def copy_of(layer: Any) -> Any:
     if limits_range is not None:
         copied.contrast_limits_range = limits_range
     return copied
-
-
-def keep_alike(original: Any, copies: Sequence[Any]) -> None:
-    """Give copies the looks of their original, and keep them in step both ways."""
-    from napari.experimental import link_layers
-
-    group = [original, *copies]
-    shared = [n for n in sorted(SHARED) if n in original.events and hasattr(original, n)]
-    for copied in copies:
-        for name in shared:
-            value = getattr(original, name)
-            if not _same(getattr(copied, name), value):
-                setattr(copied, name, value)
-    link_layers(group, shared)
-
-
-def let_go(original: Any, copies: Sequence[Any]) -> None:
-    """End what `keep_alike` began."""
-    from napari.experimental import unlink_layers
-
-    unlink_layers([original, *copies])
-
-
-def _same(a: Any, b: Any) -> bool:
-    from napari.utils.misc import pick_equality_operator
-
-    return bool(pick_equality_operator(b)(a, b))

@@ -11,11 +11,11 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from ...display.planes import PLANES
 from ..link import ScanLink
 from ..probe import Reading
-from ..session import session_of, watch
+from ..session import watch
 from . import mouse
 from .bar import AxisBar, Buttons
-from .copies import copy_of
 from .crosshair import Crosshair, axis_colour
+from .places import probe_of, set_sliders, slider_indices
 
 __all__ = ["ORDERS", "Hub", "SlicePane"]
 
@@ -97,7 +97,9 @@ class SlicePane:
         self.viewer.cursor.events.position.disconnect(self.viewer.update_status_from_cursor)
         self.qt_viewer: Any = QtViewer(self.viewer)
         self.qt_viewer.setAcceptDrops(False)
+        # The bar is there instead; hidden sliders would still cost time at every step.
         self.qt_viewer.dims.hide()
+        self.viewer.dims.events.current_step.disconnect(self.qt_viewer.dims)
         self.bar = AxisBar(lambda index: hub.move({self.axis: index}))
         self.widget: QWidget = _Frame(home)
         column = QVBoxLayout(self.widget)
@@ -123,37 +125,45 @@ class SlicePane:
         """What is written on the canvas."""
         return str(self.viewer.canvas.overlays.text.text)
 
-    def show_scan(self, link: ScanLink, layers: Sequence[Any]) -> list[Any]:
-        """Show layers of a volume of at least three axes; returns the copies of them."""
-        self.clear()
-        volume = link.volume
-        self._link = link
-        self._order = (
-            *range(volume.ndim - 3),
-            *(axis + volume.ndim - 3 for axis in ORDERS[self._plane]),
-        )
+    def add(self, layer: Any) -> None:
+        """Show a layer above the others; the first is the one that places are about."""
         watch(self.viewer)
         with self._quietly():
-            for layer in layers:
-                self.layers.append(self.viewer.add_layer(copy_of(layer)))
-            self.viewer.dims.order = self._order
+            self.layers.append(self.viewer.add_layer(layer))
         self.viewer.layers.selection.active = self.layers[0]
-        colour = axis_colour(self.axis, volume.ndim)
-        self.bar.set_axis(volume.axes[self.axis], volume.shape[self.axis], colour)
-        session = session_of(self.viewer)
-        if session is not None and session.probe is not None:
-            session.probe.heading = lambda reading: self._hub.heading(self, reading)
-            session.probe.leave()
+
+    def remove(self, layer: Any) -> None:
+        """Do not show a layer any more."""
+        self.layers.remove(layer)
+        with self._quietly():
+            self.viewer.layers.remove(layer)
+
+    def show_volume(self, link: ScanLink) -> None:
+        """Be about a volume of at least three axes, whose layers were added."""
+        volume = link.volume
+        self._link = link
+        first = volume.ndim - 3
+        self._order = (*range(first), *(axis + first for axis in ORDERS[self._plane]))
+        with self._quietly():
+            self.viewer.dims.order = self._order
+        stop = volume.core[self.axis].stop if volume.core is not None else None
+        self.bar.set_axis(
+            volume.axes[self.axis],
+            volume.shape[self.axis],
+            stop or volume.shape[self.axis],
+            axis_colour(self.axis, volume.ndim),
+        )
+        probe = probe_of(self.viewer)
+        if probe is not None:
+            probe.heading = lambda reading: self._hub.heading(self, reading)
+            probe.leave()
         self.fit()
-        return self.layers
 
     def clear(self) -> None:
-        """Show nothing."""
+        """Be about nothing; the layers are removed by who added them."""
         self._link = None
-        self.layers = []
         self.crosshair.hide()
         self.bar.clear()
-        self.viewer.layers.clear()
 
     def say(self, text: str) -> None:
         """Write on an empty canvas."""
@@ -167,23 +177,22 @@ class SlicePane:
 
     def follow(self, position: Sequence[int]) -> None:
         """Show the plane through a voxel, and the lines that meet there."""
-        if not self.layers:
+        if self._link is None:
             return
-        dims = self.viewer.dims
-        world = self.layers[0].data_to_world(position)
-        fixed = list(dims.not_displayed)
-        if any(dims.point[axis] != world[axis] for axis in fixed):
-            with self._quietly():
-                dims.set_point(fixed, [float(world[axis]) for axis in fixed])
+        layer = self.layers[0]
+        with self._quietly():
+            set_sliders(self.viewer, layer, position)
+        world = layer.data_to_world(position)
         self.bar.show_index(position[self.axis])
+        self._reveal(world)
         self._draw(world)
         self.write_soon()
 
     def write_soon(self) -> None:
         """Write the caption again when the events of the moment have run."""
-        session = session_of(self.viewer)
-        if session is not None and session.probe is not None:
-            session.probe.update_soon()
+        probe = probe_of(self.viewer)
+        if probe is not None:
+            probe.update_soon()
 
     def press(self, key: Qt.Key) -> bool:
         """Move the cursor by a key; False if the pane has no use for it."""
@@ -194,7 +203,7 @@ class SlicePane:
         return True
 
     def close(self) -> None:
-        """Let go of everything; Qt deletes the widget."""
+        """Let go of everything but the layers; Qt deletes the widget."""
         self.clear()
         self.crosshair.close()
         self._listen(False)
@@ -229,17 +238,15 @@ class SlicePane:
 
     def _point_at(self, event: Any) -> None:
         """Move the cursor to where the mouse is; what lies outside the volume is its edge."""
-        if not self.layers:
+        if self._link is None:
             return
         voxel = np.rint(np.asarray(self.layers[0].world_to_data(event.position), float))
         self._hub.move({axis: int(voxel[axis]) for axis in self._order[-2:]})
 
     def _stepped(self, event: Any = None) -> None:
         """Somebody else moved the pane's plane: the cursor goes with it."""
-        if self._busy or not self.layers:
-            return
-        voxel = np.rint(np.asarray(self.layers[0].world_to_data(self.viewer.dims.point), float))
-        self._hub.move({axis: int(voxel[axis]) for axis in self.viewer.dims.not_displayed})
+        if not self._busy and self._link is not None:
+            self._hub.move(slider_indices(self.viewer, self.layers[0]))
 
     def _straighten(self, event: Any = None) -> None:
         """A pane stays what it is called, whatever a key or a script did to its axes."""
@@ -251,7 +258,7 @@ class SlicePane:
             dims.order = self._order
 
     def _zoomed(self, event: Any = None) -> None:
-        if self.layers and self._link is not None:
+        if self._link is not None:
             self._draw(self.layers[0].data_to_world(self._link.cursor.position))
 
     def _draw(self, world: Any) -> None:
@@ -264,6 +271,16 @@ class SlicePane:
         voxel = max(float(layer.scale[axis]) for axis in axes)
         gap = max(GAP / self.viewer.scene.camera.zoom, GAP_VOXELS * voxel)
         self.crosshair.place(world, low, high, axes, gap)
+
+    def _reveal(self, world: Any) -> None:
+        """Bring the cursor back into the picture when it has left it."""
+        camera = self.viewer.scene.camera
+        centre = np.asarray(camera.center, float)
+        at = np.asarray(world, float)[list(self.viewer.dims.displayed)]
+        half = np.asarray(self.viewer.canvas.size, float) / 2 / camera.zoom
+        if (np.abs(at - centre[-2:]) > half).any():
+            centre[-2:] = at
+            camera.center = tuple(centre)
 
     def _resized(self, event: Any = None) -> None:
         """Magnify with the canvas: what was in view stays in view."""
@@ -282,9 +299,9 @@ class SlicePane:
         return min(float(height) / max(rows, 1.0), float(width) / max(columns, 1.0))
 
     def _entered_or_left(self, event: Any = None) -> None:
-        session = session_of(self.viewer)
-        if not self.viewer.mouse_over_canvas and session is not None and session.probe is not None:
-            session.probe.leave()
+        probe = probe_of(self.viewer)
+        if probe is not None and not self.viewer.mouse_over_canvas:
+            probe.leave()
 
     @contextmanager
     def _quietly(self) -> Iterator[None]:

@@ -1,27 +1,25 @@
 """The fourth pane: what the views add to the main viewer, and take away again."""
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QTimer
 
 from ..link import ScanLink
 from ..probe import Reading
-from ..session import session_of
+from ..throttle import Throttle
 from . import mouse
 from .bar import Buttons
 from .crosshair import Crosshair
+from .places import probe_of, set_sliders, slider_indices
 
 __all__ = ["VolumePane"]
 
-REST = 0.03
-"""Seconds at least between two drawings of the volume while the cursor moves."""
+SHARE = 2.0
+"""Of the time that the volume takes to be drawn: the pause before it is drawn again.
 
-SHARE = 3.0
-"""A volume that takes long to draw is drawn again after that many times as long, so that most
-of the time is the slices'."""
+While the cursor moves, two thirds of the time are the slices'.
+"""
 
 
 class VolumePane:
@@ -55,14 +53,10 @@ class VolumePane:
         self._link: ScanLink | None = None
         self._layer: Any = None
         self._busy = False
-        self._cost = 0.0
-        self._started = 0.0
         self._side = self._shorter_side()
         self.crosshair = Crosshair(home)
         self.buttons = Buttons(home.canvas.native, lambda: toggle(self.name))
-        self._timer = QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self._draw)
+        self._lines = Throttle(self._draw, share=SHARE)
         self._click = mouse.click(self._pick)
         self._double = lambda *_: toggle(self.name)
         self._replaced = list(self.viewer.mouse_double_click_callbacks)
@@ -79,23 +73,23 @@ class VolumePane:
         """What is written on the canvas."""
         return str(self.viewer.canvas.overlays.text.text)
 
-    def show_scan(self, link: ScanLink, layer: Any) -> None:
+    def show_volume(self, link: ScanLink, layer: Any) -> None:
         """Mark the cursor of a volume that the viewer shows in a layer."""
         self._link, self._layer = link, layer
-        session = session_of(self.viewer)
-        if session is not None and session.probe is not None:
-            session.probe.heading = self._heading
-            session.probe.leave()
+        probe = probe_of(self.viewer)
+        if probe is not None:
+            probe.heading = self._heading
+            probe.leave()
 
     def clear(self) -> None:
         """Mark nothing."""
         self._link = self._layer = None
-        self._timer.stop()
+        self._lines.stop()
         self.crosshair.hide()
-        session = session_of(self.viewer)
-        if session is not None and session.probe is not None:
-            session.probe.heading = None
-            session.probe.update_soon()
+        probe = probe_of(self.viewer)
+        if probe is not None:
+            probe.heading = None
+            probe.update_soon()
 
     def follow(self, position: Sequence[int]) -> None:
         """Go with the cursor: sliders at once, lines as often as the volume can be drawn.
@@ -105,22 +99,17 @@ class VolumePane:
         """
         if self._layer is None:
             return
-        dims = self.viewer.dims
-        shift = dims.ndim - self._layer.ndim
-        world = self._layer.data_to_world(position)
-        fixed = [axis for axis in dims.not_displayed if axis >= shift]
-        if any(dims.point[axis] != world[axis - shift] for axis in fixed):
-            self._busy = True
-            try:
-                dims.set_point(fixed, [float(world[axis - shift]) for axis in fixed])
-            finally:
-                self._busy = False
+        self._busy = True
+        try:
+            set_sliders(self.viewer, self._layer, position)
+        finally:
+            self._busy = False
         self.follow_soon()
 
     def follow_soon(self, event: Any = None) -> None:
         """Draw the lines again as soon as that does not hold up the slices."""
-        if self._link is not None and not self._timer.isActive():
-            self._timer.start(int(1000 * max(REST, SHARE * self._cost)))
+        if self._link is not None:
+            self._lines.call()
 
     def close(self) -> None:
         """Leave the viewer as it was."""
@@ -156,13 +145,10 @@ class VolumePane:
                 [n - 0.5 for n in self._shown(link)],
             )
         )
-        self._started = time.perf_counter()
         self.crosshair.place(point, low, high, axes)
-        session = session_of(self.viewer)
-        if session is not None and session.probe is not None:
-            session.probe.update()
-        # Comes after the drawing that the lines asked for.
-        QTimer.singleShot(0, self._drawn)
+        probe = probe_of(self.viewer)
+        if probe is not None:
+            probe.update()
 
     def _shown(self, link: ScanLink) -> list[int]:
         """Voxels per axis that the viewer draws: 3-D leaves the margins out."""
@@ -172,23 +158,16 @@ class VolumePane:
             return shape
         return [piece.stop or n for piece, n in zip(core, shape, strict=True)]
 
-    def _drawn(self) -> None:
-        self._cost = time.perf_counter() - self._started
-
     def _pick(self, event: Any) -> None:
-        session = session_of(self.viewer)
-        reading = None if session is None or session.probe is None else session.probe.read()
+        probe = probe_of(self.viewer)
+        reading = None if probe is None else probe.read()
         if reading is not None and self._link is not None and reading.link is self._link:
             self._move(dict(enumerate(reading.voxel)))
 
     def _stepped(self, event: Any = None) -> None:
         """The user moved a slider of the main viewer: the cursor goes with it."""
-        if self._busy or self._layer is None:
-            return
-        dims = self.viewer.dims
-        shift = dims.ndim - self._layer.ndim
-        voxel = np.rint(np.asarray(self._layer.world_to_data(dims.point[shift:]), float))
-        self._move({a - shift: int(voxel[a - shift]) for a in dims.not_displayed if a >= shift})
+        if not self._busy and self._layer is not None:
+            self._move(slider_indices(self.viewer, self._layer))
 
     def _shorter_side(self) -> float:
         return float(min(self.viewer.canvas.size))
@@ -200,6 +179,6 @@ class VolumePane:
         self.buttons.rise()
 
     def _entered_or_left(self, event: Any = None) -> None:
-        session = session_of(self.viewer)
-        if not self.viewer.mouse_over_canvas and session is not None and session.probe is not None:
-            session.probe.leave()
+        probe = probe_of(self.viewer)
+        if probe is not None and not self.viewer.mouse_over_canvas:
+            probe.leave()
