@@ -164,14 +164,18 @@ def multiscale(levels: Sequence[Any]) -> Any:
     return MultiScaleData(levels)
 
 
-def replace_data(layer: Any, levels: Sequence[Any]) -> None:
-    """Give a multiscale layer other levels, which may have another number of axes.
+def replace_data(layer: Any, levels: Sequence[Any], scale: Sequence[float]) -> None:
+    """Give a multiscale layer other levels and proportions; the number of axes may be another.
 
-    napari slices at once with the corners of the former data, which fails if
-    they have fewer axes. Goes when `layer.data` forgets them.
+    napari slices at once with the corners of the former data, which fails if they
+    have fewer axes, and a layer that is hidden tells its viewer the extent of the
+    former data until it is scaled. Goes when `layer.data` forgets both.
     """
     layer.corner_pixels = np.zeros((2, levels[0].ndim), int)
-    layer.data = multiscale(levels)
+    with layer.events.data.blocker():
+        layer.data = multiscale(levels)
+    layer.scale = scale
+    layer.events.data(value=layer.data)
 
 
 def _qt_viewers() -> list[Any]:

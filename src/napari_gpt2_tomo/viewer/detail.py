@@ -155,7 +155,8 @@ class Detail:
     def update(self) -> None:
         """Choose again: the view, the budget or the volume changed."""
         viewer, layer = self._viewer(), self._layer()
-        if viewer is None or layer is None:
+        if viewer is None or layer is None or layer.ndim != self._link.volume.ndim:
+            # A copy in another view gets the present volume in a moment.
             return
         displayed = self._displayed(viewer, layer)
         if len(displayed) != 3:

@@ -135,8 +135,7 @@ def redress(layer: Any, link: ScanLink, before: str) -> None:
     """
     volume = link.volume
     image = is_image(layer)
-    compat.replace_data(layer, link.levels if image else link.atlas)
-    layer.scale = scale_of(volume)
+    compat.replace_data(layer, link.levels if image else link.atlas, scale_of(volume))
     layer.axis_labels = volume.axes
     layer.units = ("dimensionless",) * volume.ndim
     if layer.name == before or layer.name.startswith(f"{before} "):
