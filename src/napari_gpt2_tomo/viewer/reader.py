@@ -108,11 +108,15 @@ def _open(path: str) -> "list[LayerData]":
 
 
 def _layers(scan: "Scan", name: str | None = None) -> "list[LayerData]":
+    from .console.notice import expect
     from .layers import layer_data
     from .link import ScanLink
+    from .remembered import remember_scan
 
     link = ScanLink(scan, _volume(scan), owned=True, name=name)
     layers = layer_data(link)
+    expect()
+    remember_scan(scan.checkpoint.path)
     missing = [f"{name}: {why}" for name, why in scan.checkpoint.missing.items()]
     notes = [note for note in scan.anatomy.notes if not note.startswith(USUAL)]
     notes += missing[:MISSING_SHOWN]

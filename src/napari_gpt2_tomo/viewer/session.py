@@ -6,6 +6,7 @@ from weakref import WeakKeyDictionary, ref
 
 from . import compat, drag, shortcuts
 from .console.binding import Binding
+from .console.notice import offer
 from .detail import Detail
 from .layers import is_image
 from .link import ScanLink, link_of, links
@@ -148,6 +149,7 @@ class Session:
         self.probe.update()
         _refine(link)
         _select_image_soon(viewer, link)
+        offer(viewer)
 
     def release(self, layer: Any) -> None:
         """Let go of a layer: nothing of it stays connected or in memory."""

@@ -1,0 +1,63 @@
+"""The one-time offer to open the console after the first drop of a session."""
+
+from typing import Any
+from weakref import ref
+
+from .. import compat
+from ..remembered import offers_console, stop_offering
+
+__all__ = ["expect", "offer"]
+
+TEXT = (
+    "Open the scanner console?\n"
+    "It has window presets, transfer functions and a histogram. A drag with the right button "
+    "changes the window anywhere on the picture."
+)
+"""napari shows the first line, and the rest when asked for it."""
+
+_expected = False
+_offered = False
+
+
+def expect() -> None:
+    """A file was dropped or opened: offer the console in the viewer that gets its layers."""
+    global _expected
+    _expected = True
+
+
+def offer(viewer: Any) -> None:
+    """Offer the console, once in a process and only after `expect`."""
+    global _expected, _offered
+    if not _expected or not hasattr(viewer, "window"):
+        return
+    _expected = False
+    if _offered or not offers_console():
+        return
+    _offered = True
+    from qtpy.QtCore import QTimer
+
+    weak = ref(viewer)
+    # After the layers are there, and after what the reader itself has to say.
+    QTimer.singleShot(0, lambda: _show(weak()))
+
+
+def _show(viewer: Any) -> None:
+    from napari.utils.notifications import (
+        Notification,
+        NotificationSeverity,
+        notification_manager,
+    )
+
+    if viewer is None or viewer not in compat.open_viewers():
+        return
+    weak = ref(viewer)
+
+    def open_it() -> None:
+        from .commands import open_console
+
+        found = weak()
+        if found is not None:
+            open_console(found)
+
+    actions = (("Open", open_it), ("Don't ask again", stop_offering))
+    notification_manager.dispatch(Notification(TEXT, NotificationSeverity.INFO, actions))
