@@ -26,6 +26,7 @@ __all__ = [
     "hide_nonfinite",
     "key_range",
     "mean_row",
+    "means",
     "pool_row",
     "sum_jit",
     "total_of",
@@ -215,6 +216,19 @@ def mean_row(total: Any, inverse: Any, root: Any, out: Any) -> None:
     if unusual:
         for j in range(out.size):
             out[j] = math.sqrt(total[j] * inverse)
+
+
+@exact_jit
+def means(total: Any, count: Any, root: Any, out: Any) -> None:
+    """``out = Σ/n`` or √(Σ/n), 0 where n is 0; the root as in `mean_row`."""
+    unusual: Any = 0
+    for j in range(out.size):
+        narrow = np.float32(total[j] / max(count[j], 1))
+        out[j] = math.sqrt(narrow) if root else narrow
+        unusual += ((narrow < NARROW_LOW) & (total[j] > 0.0)) | (narrow > NARROW_HIGH)
+    if root and unusual:
+        for j in range(out.size):
+            out[j] = math.sqrt(total[j] / max(count[j], 1))
 
 
 @exact_jit

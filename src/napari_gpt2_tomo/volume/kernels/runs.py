@@ -17,11 +17,24 @@ from numpy.typing import NDArray
 from ...checkpoint.dtypes import LUT, decode
 from ..reading.signal import Reduction
 from .codes import look_up, widen
+from .rows import mean_row, means
 
-__all__ = ["Partial", "combine", "decode_run", "finish", "put", "reduce_run"]
+__all__ = [
+    "Partial",
+    "Room",
+    "combine",
+    "decode_run",
+    "finish",
+    "new_room",
+    "put",
+    "reduce_run",
+]
 
 Partial = tuple[NDArray[np.int64], NDArray[Any]]
 """(n, total): int64, and float64 for rms and mean or float32 for extreme; one entry per group."""
+
+Room = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Memory for a `Partial`; fresh memory for every piece would cost half as much as its sums."""
 
 # Sums may be reordered, which lets them run in vector registers. Nothing may be
 # assumed away about NaN and infinity: the checks below depend on them.
@@ -34,6 +47,9 @@ _EXPONENT = np.uint32(0x7F800000)
 
 _MAGNITUDE = np.uint32(0x7FFFFFFF)
 """Bits of a float32 without its sign; they order the finite values."""
+
+_CHUNK = 1024
+"""Values that are computed before they are written to their places."""
 
 # Copied into its caller, so that the length of its loops may be a constant there.
 _inlined: Callable[[Callable[..., Any]], Callable[..., Any]] = numba.njit(
@@ -185,14 +201,23 @@ def _combine_extremes(n: Any, total: Any, group: int, counts: Any, extremes: Any
 
 
 @_jit
-def _means(n: Any, total: Any, root: bool, out: Any) -> None:
-    for g in range(n.size):
-        mean = total[g] / max(n[g], 1)
-        out[g] = math.sqrt(mean) if root else mean
+def _scatter_means(n: Any, total: Any, root: bool, at: Any, out: Any) -> None:
+    room = np.empty(_CHUNK, np.float32)
+    for first in range(0, n.size, _CHUNK):
+        last = min(first + _CHUNK, n.size)
+        same = True
+        for g in range(first, last):
+            same &= n[g] == n[first]
+        if same:
+            mean_row(total[first:last], 1.0 / max(n[first], 1), root, room[: last - first])
+        else:
+            means(total[first:last], n[first:last], root, room[: last - first])
+        for g in range(first, last):
+            out[at[g]] = room[g - first]
 
 
 @_jit
-def _put(values: Any, at: Any, out: Any) -> None:
+def _scatter(values: Any, at: Any, out: Any) -> None:
     for g in range(values.size):
         out[at[g]] = values[g]
 
@@ -208,7 +233,14 @@ def decode_run(raw: NDArray[Any], stored: str, out: NDArray[np.float32]) -> None
             np.copyto(out, decode(raw, stored), casting="unsafe")
 
 
-def reduce_run(values: NDArray[np.float32], group: int, reduction: Reduction) -> Partial:
+def new_room(groups: int) -> Room:
+    """Memory for the result of `reduce_run` with so many groups."""
+    return np.empty(groups, np.int64), np.empty(groups, np.int64)
+
+
+def reduce_run(
+    values: NDArray[np.float32], group: int, reduction: Reduction, room: Room | None = None
+) -> Partial:
     """Reduce the consecutive groups of a run; the kernels release the interpreter lock.
 
     Parameters
@@ -219,6 +251,8 @@ def reduce_run(values: NDArray[np.float32], group: int, reduction: Reduction) ->
         Parameters in a group, 8^k for level k of the cube.
     reduction
         What to carry.
+    room
+        Where the result goes; new memory if None.
 
     Returns
     -------
@@ -233,8 +267,10 @@ def reduce_run(values: NDArray[np.float32], group: int, reduction: Reduction) ->
     values.flags.writeable = False
     bits = values.view(np.uint32)
     whole, rest = divmod(values.size, group)
-    n = np.empty(whole + (rest > 0), np.int64)
-    total = np.empty(n.size, np.uint32 if reduction == "extreme" else np.float64)
+    groups = whole + (rest > 0)
+    counts, numbers = room or new_room(groups)
+    n = counts[:groups]
+    total = numbers.view(np.uint32 if reduction == "extreme" else np.float64)[:groups]
     kernel(values, bits, group, n[:whole], total[:whole])
     if rest:
         kernel(values[-rest:], bits[-rest:], rest, n[whole:], total[whole:])
@@ -260,10 +296,16 @@ def finish(partial: Partial, reduction: Reduction) -> NDArray[np.float32]:
     if reduction == "extreme":
         return total.astype(np.float32, copy=False)
     out = np.empty(n.size, np.float32)
-    _means(n, total, reduction == "rms", out)
+    means(total, n, reduction == "rms", out)
     return out
 
 
-def put(values: NDArray[np.float32], at: NDArray[np.int32], out: NDArray[np.float32]) -> None:
-    """``out[at] = values`` without the interpreter lock; all flat."""
-    _put(values, at, out)
+def put(
+    partial: Partial, reduction: Reduction, at: NDArray[np.int32], out: NDArray[np.float32]
+) -> None:
+    """``out[at] = finish(partial, reduction)`` without the interpreter lock; all flat."""
+    n, total = partial
+    if reduction == "extreme":
+        _scatter(total, at, out)
+    else:
+        _scatter_means(n, total, reduction == "rms", at, out)

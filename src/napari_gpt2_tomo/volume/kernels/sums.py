@@ -5,7 +5,6 @@ into one row accumulator first, which runs in vector registers, then pooled
 along the row. Every kernel releases the interpreter lock.
 """
 
-import math
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,6 @@ from .rows import (
     BAND,
     FINITE_HIGH,
     FINITE_LOW,
-    NARROW_HIGH,
-    NARROW_LOW,
     SQUARES,
     add_row,
     add_tally,
@@ -25,6 +22,7 @@ from .rows import (
     hide_nonfinite,
     key_range,
     mean_row,
+    means,
     pool_row,
     total_of,
     total_of_squares,
@@ -127,7 +125,7 @@ def pool_sums(
 @exact_jit
 def finish_plane(
     totals: Any,
-    inverses: Any,
+    counts: Any,
     outs: Any,
     rows: Any,
     columns: Any,
@@ -140,8 +138,8 @@ def finish_plane(
 
     Parameters
     ----------
-    totals, inverses, outs
-        A tuple per level of Σ (float64), 1/n (float64) and the voxels (float32) to write.
+    totals, counts, outs
+        A tuple per level of Σ (float64), n (int32) and the voxels (float32) to write.
     rows, columns
         Blocks of the finest level that are left alone: they are written, and their
         sums are in the second level, by `pool_whole_blocks`. The other sums of the
@@ -162,8 +160,8 @@ def finish_plane(
     if bare:
         _clear(rows, columns, turned, outs[0])
     else:
-        _emit(fine, inverses[0], (rows, height, 0, width), root, turned, band, outs[0])
-        _emit(fine, inverses[0], (0, rows, columns, width), root, turned, band, outs[0])
+        _emit(fine, counts[0], (rows, height, 0, width), root, turned, band, outs[0])
+        _emit(fine, counts[0], (0, rows, columns, width), root, turned, band, outs[0])
         if len(totals) > 1:
             for i in range(height):
                 left = columns if i < rows else 0
@@ -182,14 +180,14 @@ def finish_plane(
         # Where a half is left over, there is a block that is not made of whole ones alone.
         whole = whole and rows % 2 == 0 and columns % 2 == 0
         rows, columns = (rows // 2, columns // 2) if uniform else (0, 0)
-        inverse, out = inverses[level], outs[level]
+        count, out = counts[level], outs[level]
         # Where all hold as many, their table need not be read.
-        _emit(total, inverse[:1, :1], (0, rows, 0, columns), root, turned, band, out)
+        _emit(total, count[:1, :1], (0, rows, 0, columns), root, turned, band, out)
         if bare and whole:
             _clear(rows, columns, turned, out)
         else:
-            _emit(total, inverse, (rows, height, 0, width), root, turned, band, out)
-            _emit(total, inverse, (0, rows, columns, width), root, turned, band, out)
+            _emit(total, count, (rows, height, 0, width), root, turned, band, out)
+            _emit(total, count, (0, rows, columns, width), root, turned, band, out)
 
 
 @exact_jit
@@ -201,35 +199,23 @@ def _clear(rows: Any, columns: Any, turned: Any, out: Any) -> None:
 
 
 @exact_jit
-def _emit(total: Any, inverse: Any, box: Any, root: Any, turned: Any, band: Any, out: Any) -> None:
+def _emit(total: Any, count: Any, box: Any, root: Any, turned: Any, band: Any, out: Any) -> None:
     """Write the voxels of a box of blocks: first and last row, first and last column.
 
-    `inverse` may have a single element for all; `band` is room for rows that are turned.
+    `count` may have a single element for all; `band` is room for rows that are turned.
     """
     top, bottom, left, right = box
     if right == left:
         return
     for start in range(top, bottom, BAND):
-        count = min(BAND, bottom - start)
-        for i in range(count):
+        n = min(BAND, bottom - start)
+        for i in range(n):
             straight = out[0, :0] if turned else out[start + i, left:right]
             target = band[i, : right - left] if turned else straight
             row = total[start + i, left:right]
-            if inverse.size == 1:
-                mean_row(row, inverse[0, 0], root, target)
+            if count.size == 1:
+                mean_row(row, 1.0 / max(count[0, 0], 1), root, target)
             else:
-                _mean_row(row, inverse[start + i, left:right], root, target)
+                means(row, count[start + i, left:right], root, target)
         if turned:
-            turn(band[:, : right - left], count, out, left, start)
-
-
-@exact_jit
-def _mean_row(total: Any, inverse: Any, root: Any, out: Any) -> None:
-    unusual: Any = 0
-    for j in range(out.size):
-        narrow = np.float32(total[j] * inverse[j])
-        out[j] = math.sqrt(narrow) if root else narrow
-        unusual += ((narrow < NARROW_LOW) & (total[j] > 0.0)) | (narrow > NARROW_HIGH)
-    if root and unusual:
-        for j in range(out.size):
-            out[j] = math.sqrt(total[j] * inverse[j])
+            turn(band[:, : right - left], n, out, left, start)

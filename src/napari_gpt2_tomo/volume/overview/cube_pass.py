@@ -1,12 +1,13 @@
 """Coarse levels of the cube: one sequential pass over the stream, or a sample of it."""
 
 import math
+import threading
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels.runs import Partial, combine, finish, put, reduce_run
+from ..kernels.runs import Partial, Room, combine, finish, new_room, put, reduce_run
 from ..layouts.hilbert import brick_voxels, decode, encode_point, orientations
 from ..reading.cube_reader import CubeReader
 from ..reading.signal import Reduction
@@ -50,6 +51,7 @@ class CubePass:
     def __init__(self, reader: CubeReader, chunk_bits: int = CHUNK_BITS) -> None:
         layout = reader.layout
         self._reader = reader
+        self._local = threading.local()
         self._last = len(layout.factors) - 1
         self.first = first_stored_level([layout.level_shape(i) for i in range(self._last + 1)])
         self._bits = min(layout.order, max(self.first + chunk_bits, self._last))
@@ -82,13 +84,14 @@ class CubePass:
             for level in out:
                 level.fill(0)
         levels = _Levels(self._bits, turn, self.first, out, self._reader.reduction)
-        room = np.empty(length, np.float32)
+        values_room, groups_room = self._rooms(length)
         held = []
         for start in range(base, stop, length):
-            values = _values(self._reader, start, min(start + length, stop), room)
-            partial = reduce_run(values, 8**self.first, self._reader.reduction)
+            values = _values(self._reader, start, min(start + length, stop), values_room)
+            partial = reduce_run(values, 8**self.first, self._reader.reduction, groups_room)
             # The levels of which a piece holds whole voxels, then those of several pieces.
-            held.append(levels.write(partial, start - base, self.first, self._piece_bits))
+            n, total = levels.write(partial, start - base, self.first, self._piece_bits)
+            held.append((n.copy(), total.copy()))
             step(values.size)
         if held and self._last > self._piece_bits:
             counts, totals = zip(*held, strict=True)
@@ -98,6 +101,14 @@ class CubePass:
         for level in out:
             _take_off_sign(self._reader, level)
         return {}
+
+    def _rooms(self, length: int) -> tuple[NDArray[np.float32], Room]:
+        """This thread's memory for the values of a piece and for what they are reduced to."""
+        held: tuple[NDArray[np.float32], Room] | None = getattr(self._local, "rooms", None)
+        if held is None:
+            held = np.empty(length, np.float32), new_room(length // 8**self.first)
+            self._local.rooms = held
+        return held
 
 
 class _Levels:
@@ -126,8 +137,7 @@ class _Levels:
         while True:
             voxels, out = self._levels[level]
             first = at >> 3 * level
-            values = finish(partial, self._reduction)
-            put(values, voxels[first : first + values.size], out)
+            put(partial, self._reduction, voxels[first : first + len(partial[0])], out)
             level += 1
             if level > last or level not in self._levels:
                 return partial

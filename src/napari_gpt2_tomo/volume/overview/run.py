@@ -3,7 +3,6 @@
 import os
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 from ...base import Cancelled, Progress
@@ -18,6 +17,8 @@ Step = Callable[[int], None]
 _POLL = 0.05
 """Seconds between two looks at the progress."""
 
+_END = object()
+
 
 def run_all(
     work: Callable[[T, Step], None],
@@ -31,9 +32,11 @@ def run_all(
     the caller wants to stop. `progress` is only called on this thread. The
     first error stops the rest and is raised here.
     """
-    stopped = threading.Event()
+    stopped, idle = threading.Event(), threading.Semaphore(0)
     lock = threading.Lock()
+    todo = iter(items)
     done = 0
+    errors: list[BaseException] = []
 
     def step(amount: int) -> None:
         nonlocal done
@@ -42,21 +45,37 @@ def run_all(
         if stopped.is_set():
             raise Cancelled("The work was cancelled.")
 
+    def run() -> None:
+        try:
+            while not stopped.is_set():
+                with lock:
+                    item = next(todo, _END)
+                if item is _END:
+                    break
+                work(item, step)  # type: ignore[arg-type]
+        except BaseException as error:
+            errors.append(error)
+            stopped.set()
+        finally:
+            idle.release()
+
     reported = 0
     # Two threads saturate a desktop's memory; more help only on larger machines.
     count = threads or min(8, os.cpu_count() or 1)
-    with ThreadPoolExecutor(count, thread_name_prefix="tomo") as pool:
-        pending = {pool.submit(work, item, step) for item in items}
-        try:
-            while pending:
-                finished, pending = wait(pending, _POLL, FIRST_COMPLETED)
-                for future in finished:
-                    future.result()
-                if progress is not None:
-                    amount, reported = done - reported, done
-                    progress.advance(amount)
-        except BaseException:
-            stopped.set()
-            for future in pending:
-                future.cancel()
-            raise
+    running = [threading.Thread(target=run, name=f"tomo_{i}") for i in range(count)]
+    try:
+        for thread in running:
+            thread.start()
+        ended = 0
+        while ended < count:
+            ended += idle.acquire(timeout=_POLL)
+            if progress is not None:
+                amount, reported = done - reported, done
+                progress.advance(amount)
+    finally:
+        stopped.set()
+        for thread in running:
+            if thread.ident is not None:
+                thread.join()
+    if errors:
+        raise errors[0]

@@ -47,13 +47,23 @@ def count_pieces(
         count = np.zeros((shape[0] // factor, shape[1] // factor), np.int32)
         for start, size in pieces:
             rows, columns = (
-                np.diff(np.clip(np.arange(n // factor + 1) * factor, a, a + length))
-                for n, a, length in zip(shape, start, size, strict=True)
+                _overlap(a, length, factor) for a, length in zip(start, size, strict=True)
             )
-            used = np.ix_(rows > 0, columns > 0)
-            count[used] += np.outer(rows[rows > 0], columns[columns > 0]).astype(np.int32)
+            at = tuple(
+                slice(a // factor, a // factor + len(n))
+                for a, n in zip(start, (rows, columns), strict=True)
+            )
+            count[at] += np.multiply.outer(rows, columns)
         counts.append(count)
     return counts
+
+
+def _overlap(start: int, length: int, factor: int) -> NDArray[np.int32]:
+    """How much of an interval lies in each block that it touches."""
+    first, last = start // factor, -(-(start + length) // factor)
+    edges = np.arange(first, last + 1, dtype=np.int32) * factor
+    edges[0], edges[-1] = start, start + length
+    return edges[1:] - edges[:-1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +74,8 @@ class Arrangement:
     ----------
     flipped
         Whether the plane is held transposed, because that is how it lies in the file.
-    counts, inverses
-        Parameters in every block (int32), and one over it (float64), for each factor.
+    counts
+        Parameters in every block, int32, for each factor.
     edge
         Blocks of the finest factor, as (rows, columns) from the origin, that are whole
         and belong to a single piece each; (0, 0) if there are none.
@@ -75,7 +85,6 @@ class Arrangement:
 
     flipped: bool
     counts: list[NDArray[np.int32]]
-    inverses: list[NDArray[np.float64]]
     edge: tuple[int, int]
     bare: bool
 
@@ -89,7 +98,6 @@ class Arrangement:
     ) -> "Arrangement":
         """From the pieces' (start, shape) in the plane as it is held."""
         counts = count_pieces(places, shape, factors)
-        inverses = [1 / np.maximum(count, 1) for count in counts]
         whole = [place for place in places if _is_whole(place, factors[0])]
         edge = tuple(
             max((start[axis] + size[axis] for start, size in whole), default=0) for axis in (0, 1)
@@ -98,7 +106,7 @@ class Arrangement:
             edge = (0, 0)
         blocks = (edge[0] // factors[0], edge[1] // factors[0])
         bare = len(whole) == len(places) and edge != (0, 0)
-        return cls(flipped, counts, inverses, blocks, bare)
+        return cls(flipped, counts, blocks, bare)
 
 
 def _is_whole(place: tuple[tuple[int, int], tuple[int, int]], factor: int) -> bool:
@@ -172,11 +180,9 @@ class Stack:
         """Add the elements of a piece, given as the plane is held, but from another offset."""
         region = Region(offset, piece.shape, piece.strides)
         factor = self._factors[0]
-        column = piece.start[1]
-        inside = all(
-            (start + n) <= edge * factor
-            for start, n, edge in zip(piece.start, piece.shape, self._edge, strict=True)
-        )
+        (top, column), (height, width) = piece.start, piece.shape
+        bottom, right = self._edge
+        inside = top + height <= bottom * factor and column + width <= right * factor
         collected = (tally.moments, tally.counts, piece.every) if tally is not None else _NO_TALLY
         for first, matrix in source.pieces(tensors[piece.tensor], piece.part, region, factor):
             row = piece.start[0] + first
@@ -224,16 +230,15 @@ class Stack:
             self._emit_sums()
 
     def _emit_sums(self) -> None:
-        inverses = self._at.inverses
+        counts = self._at.counts
         if self._lost:
-            finite = zip(self._at.counts, self._hidden, strict=True)
-            inverses = [1 / np.maximum(count + hidden, 1) for count, hidden in finite]
+            counts = [n + hidden for n, hidden in zip(counts, self._hidden, strict=True)]
         # Without a level to write (all are coarser along the sections) there is still a sum.
         turned = self._at.flipped and len(self._out) > 0
         outs = tuple(self._out) or self._unseen
         bare = self._at.bare and self._edge != (0, 0)
         place = (*self._edge, bare, not self._lost, self._root, turned)
-        sums.finish_plane(tuple(self._total), tuple(inverses), outs, *place)
+        sums.finish_plane(tuple(self._total), tuple(counts), outs, *place)
 
     def _merge_hidden(self) -> None:
         """Sum up the non-finite values of each level; those of whole blocks begin at the second."""

@@ -38,7 +38,7 @@ __all__ = [
 STORED_VOXELS = 2**26
 """Voxels: the finest level that the overview keeps has no more (256 MB of float32)."""
 
-_TILE_BYTES = 2**23
+_TILE_BYTES = 2**22
 """Bytes that a tile writes for its finest level: files of a handy size, progress several
 times a second."""
 
@@ -127,6 +127,8 @@ class BodyPass(_Grid):
             thick *= 2
         super().__init__(reader, thick, first)
         self._local = threading.local()
+        self._plans: dict[tuple[int, ...], _Plan] = {}
+        self._arrangements: dict[object, Arrangement] = {}
 
     def run(self, tile: Tile, out: Sequence[NDArray[np.float32]], step: Step) -> Tallies:
         """Compute the stored levels of a tile."""
@@ -137,11 +139,13 @@ class BodyPass(_Grid):
         (start, stop), *_ = tile.box
         coarsest: list[tuple[NDArray[Any], NDArray[np.int32]]] = []
         for section in range(start, stop):
-            plan = self._plans[section]
+            plan = self._plan_of(section)
             stack = stacks[plan.arrangement.flipped]
             stack.begin(plan.arrangement, [level[section - start] for level in out[:flat]])
             for piece, origin, stride in plan.pieces:
-                tally = tallies.setdefault(piece.part, Tally()) if self._tallied else None
+                tally = tallies.get(piece.part)
+                if tally is None and self._tallied:
+                    tally = tallies[piece.part] = Tally()
                 offset = piece.offset + (section - origin) * stride
                 stack.add(source, piece, offset, self._reader.tensors, tally)
             step(plan.size)
@@ -173,23 +177,26 @@ class BodyPass(_Grid):
         return held
 
     @cached_property
-    def _plans(self) -> list["_Plan"]:
-        """What every section is made of; sections of the same blocks share a plan."""
+    def _held(self) -> list[tuple[int, ...]]:
+        """The blocks of every section."""
         layout = self._layout
         held: list[list[int]] = [[] for _ in range(layout.shape[0])]
         for i, block in enumerate(layout.blocks):
             for section in range(block.start[0], block.stop[0]):
                 held[section].append(i)
-        plans: dict[tuple[int, ...], _Plan] = {}
-        arrangements: dict[object, Arrangement] = {}
-        for blocks in held:
-            key = tuple(blocks)
-            if key not in plans:
-                plans[key] = self._plan(blocks, arrangements)
-        return [plans[tuple(blocks)] for blocks in held]
+        return [tuple(blocks) for blocks in held]
 
-    def _plan(self, blocks: Sequence[int], arrangements: dict[object, Arrangement]) -> "_Plan":
-        layout = self._layout
+    def _plan_of(self, section: int) -> "_Plan":
+        """What a section is made of; sections of the same blocks share a plan."""
+        blocks = self._held[section]
+        plan = self._plans.get(blocks)
+        if plan is None:
+            # Two threads may make the same one; that is cheaper than to wait.
+            plan = self._plans[blocks] = self._plan(blocks)
+        return plan
+
+    def _plan(self, blocks: Sequence[int]) -> "_Plan":
+        layout, arrangements = self._layout, self._arrangements
         pieces: list[tuple[MatrixPiece, int, int]] = []
         for block in (layout.blocks[i] for i in blocks):
             # A block's sections are one digit: see how the body stacks them.
