@@ -1,11 +1,11 @@
 """Going to a place in a viewer, and back again."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...base import DisplayError
 from ...display.history import History
@@ -14,8 +14,11 @@ from .. import compat
 from ..commands import NO_SCAN, current_link
 from ..link import ScanLink, link_of
 from .guide import finder
+from .mark import mark
 
 __all__ = ["Place", "fly", "go_to", "history_of", "look", "step"]
+
+Floats = NDArray[np.float64]
 
 FILL = 0.85
 """Share of the canvas that a part may fill: its surroundings stay in sight."""
@@ -144,44 +147,67 @@ def _move(viewer: Any, link: ScanLink, target: Target) -> None:
     if layer is None:
         raise DisplayError(f"This window does not show {link.name} any more.")
     link.cursor.move(target.voxel)
-    dims, camera = viewer.dims, viewer.scene.camera
+    dims = viewer.dims
     shift = dims.ndim - layer.ndim
     world = layer.data_to_world(target.voxel)
     for axis, value in enumerate(world, shift):
         # In 3-D a slider of a displayed axis would upload the volume again.
         if dims.ndisplay == 2 or axis not in dims.displayed:
             dims.set_point(axis, float(value))
-    low, high = (
-        np.asarray(layer.data_to_world([end[side] - 0.5 for end in target.box]), float)
-        for side in (0, 1)
-    )
-    center = list(camera.center)
-    sizes, voxels = [], []
-    for place, axis in enumerate(dims.displayed, len(center) - dims.ndisplay):
-        if axis >= shift:
-            own = axis - shift
-            center[place] = float(low[own] + high[own]) / 2
-            sizes.append(float(abs(high[own] - low[own])))
-            voxels.append(float(abs(layer.scale[own])))
-    camera.center = tuple(center)
-    if dims.ndisplay == 2 and len(sizes) == 2:
-        camera.zoom = _zoom(camera.zoom, viewer.canvas.size, sizes, voxels)
+    low, high = np.array(dims.point, float), np.array(dims.point, float)
+    low[shift:] = layer.data_to_world([a - 0.5 for a, _ in target.box])
+    high[shift:] = layer.data_to_world([b - 0.5 for _, b in target.box])
+    axes = list(dims.displayed)
+    if dims.ndisplay == 2:
+        core = link.volume.core or (slice(None),) * layer.ndim
+        ranges = [range(*c.indices(n)) for c, n in zip(core, link.volume.shape, strict=True)]
+        # What lies in a margin is no reason to stay within the core.
+        first, last = low.copy(), high.copy()
+        first[shift:] = np.minimum(
+            low[shift:], layer.data_to_world([r.start - 0.5 for r in ranges])
+        )
+        last[shift:] = np.maximum(high[shift:], layer.data_to_world([r.stop - 0.5 for r in ranges]))
+        voxel = max(float(n) for n in layer.scale[-2:])
+        _aim(viewer, low[axes], high[axes], first[axes], last[axes], voxel)
+    else:
+        viewer.scene.camera.center = tuple(((low + high) / 2)[axes].tolist())
+    mark(viewer, low, high)
 
 
-def _zoom(
-    zoom: float, canvas: Sequence[int], sizes: Sequence[float], voxels: Sequence[float]
-) -> float:
-    """Canvas pixels per world unit at which a box of this size is seen well.
+def _aim(viewer: Any, low: Floats, high: Floats, first: Floats, last: Floats, voxel: float) -> None:
+    """Show a box in 2-D; if it is seen well already, nothing moves.
 
-    As it is, if the box is neither larger than the canvas nor lost in it.
+    Parameters
+    ----------
+    low, high
+        Corners of the box, world coordinates along the displayed axes.
+    first, last
+        Corners of the picture: no more is shown of what lies beyond it than must be.
+    voxel
+        World units a voxel.
     """
-    whole = min(have / need for have, need in zip(canvas, sizes, strict=True))
-    closest = CLOSEST / max(voxels)
+    camera = viewer.scene.camera
+    canvas = np.asarray(viewer.canvas.size, float)
+    center = np.array(camera.center, float)
+    whole = float((canvas / (high - low)).min())
+    zoom = camera.zoom
     if zoom > FILL * whole:
-        return min(FILL * whole, closest)
-    if zoom < SMALL * whole:
-        return max(zoom, min(SMALL * whole, closest))
-    return zoom
+        zoom = FILL * whole
+    elif zoom < SMALL * whole:
+        zoom = max(zoom, min(SMALL * whole, CLOSEST / voxel))
+    half = canvas / 2 / zoom
+    inside = (low > center[-2:] - half) & (high < center[-2:] + half)
+    if zoom == camera.zoom and inside.all():
+        return
+    middle = (low + high) / 2
+    room = last - first > 2 * half
+    center[-2:] = np.where(
+        room,
+        np.clip(middle, first + half, np.maximum(last - half, first + half)),
+        (first + last) / 2,
+    )
+    camera.zoom = zoom
+    camera.center = tuple(center.tolist())
 
 
 def _return(viewer: Any, place: Place) -> None:
