@@ -57,7 +57,7 @@ def screenshot(
         planes through the scan's cursor, and the volume.
     size
         Width and height in pixels, legend included; by default those of the canvas
-        (with the legend beneath), and 1600 × 1500 for four views.
+        or of the open panes (with the legend beneath), else 1600 × 1500 for four views.
     legend
         Whether a strip under the picture says what it shows.
 
@@ -80,7 +80,7 @@ def screenshot(
         checked_size(size)
     viewer = compat.real_viewer(viewer)
     if views == "four":
-        pixels, title = _four(viewer, size or FOUR_SIZE, legend)
+        pixels, title = _four(viewer, size, legend)
     else:
         pixels, title = _canvas(viewer, size, legend)
     if path is not None:
@@ -116,31 +116,40 @@ def _canvas(viewer: Any, size: Sequence[int] | None, legend: bool) -> tuple[NDAr
     return pixels, "" if told is None else told.title
 
 
-def _four(viewer: Any, size: Sequence[int], legend: bool) -> tuple[NDArray[np.uint8], str]:
+def _four(viewer: Any, size: Sequence[int] | None, legend: bool) -> tuple[NDArray[np.uint8], str]:
     link = current_link(viewer)
     if link is None:
         raise TomoError(NO_SCAN)
-    width, height = checked_size(size)
-    room = height - (strip_height(width) if legend else 0)
-    flat = link.volume.ndim < 3
-    each = (width, room) if flat else ((width - GAP) // 2, (room - GAP) // 2)
     views = views_of(viewer)
     place: Sequence[int] = link.cursor.position
+    flat = link.volume.ndim < 3
     if views is not None and views.link is link:
+        each = None if size is None else _each(size, legend, flat)
         panels = _open_panes(views, each)
     else:
         place = _place(viewer, link)
-        panels = _posed(viewer, link, place, each)
+        panels = _posed(viewer, link, place, _each(size or FOUR_SIZE, legend, flat))
     words = (f"{axis} {at}" for axis, at in zip(link.volume.axes, place, strict=True))
     told = legend_of(viewer, "" if flat else "crossing at " + ", ".join(words))
     pixels = Stage.under(compose(panels), told if legend else None)
     return pixels, "" if told is None else told.title
 
 
-def _open_panes(views: Any, each: tuple[int, int]) -> list[Panel]:
-    """The panes as they are, in the order of the window."""
+def _each(size: Sequence[int], legend: bool, flat: bool) -> tuple[int, int]:
+    """Width and height of one view of so large a picture."""
+    width, height = checked_size(size)
+    height -= strip_height(width) if legend else 0
+    return (width, height) if flat else ((width - GAP) // 2, (height - GAP) // 2)
+
+
+def _open_panes(views: Any, each: tuple[int, int] | None) -> list[Panel]:
+    """The panes as they are, in the order of the window; as large as the largest by default."""
     axial, coronal, sagittal = views.panes
     panels = []
+    if each is None:
+        stages = [pane.qt_viewer for pane in (*views.panes, views.volume)]
+        sizes = [stage.canvas.size[::-1] for stage in stages]
+        each = (max(width for width, _ in sizes), max(height for _, height in sizes))
     for pane in (axial, sagittal, coronal, views.volume):
         stage = Stage(pane.viewer, each, legend=False)
         try:
@@ -160,9 +169,10 @@ def _posed(viewer: Any, link: ScanLink, place: Sequence[int], each: tuple[int, i
     turned = viewer.dims.ndisplay == 3
     stage = Stage(viewer, each, legend=False)
     try:
+        # Coming from 3-D, napari moves the first slider to the camera's depth.
+        viewer.dims.ndisplay = 2
         for axis, value in enumerate(world):
             viewer.dims.set_point(axis + shift, float(value))
-        viewer.dims.ndisplay = 2
         if len(axes) < 3:
             stage.fit()
             return [Panel("", stage.shoot())]

@@ -116,8 +116,14 @@ class Stage:
 
     def canvas_pixels(self) -> NDArray[np.uint8]:
         """The canvas alone; see `shoot`."""
+        camera = self.viewer.scene.camera
+        center, zoom = camera.center, camera.zoom
         try:
-            shot = self._canvas.screenshot(size=(self.rows, self.columns), flash=False)
+            with self._canvas.resize_canvas((self.rows, self.columns), 1.0):
+                compat.settle_size(self._canvas)
+                # Views may follow their canvas's size; here the picture's camera is meant.
+                camera.center, camera.zoom = center, zoom
+                shot = self._canvas.screenshot(flash=False)
         except TimeoutError as error:
             raise TomoError(
                 "The slices are still being read: wait until they are shown, and try again."
