@@ -66,6 +66,7 @@ class Masks:
         self._known: tuple[Any, ...] = ()
         self._gone: Mask | None = None
         self._before: WeakKeyDictionary[Any, tuple[Any, bool]] = WeakKeyDictionary()
+        self._given: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
         events = link.console.events
         events.shown.connect(self._hidden)
         events.hidden.connect(self._hidden)
@@ -90,8 +91,12 @@ class Masks:
             return
         if layer not in self._before:
             self._before[layer] = (layer.colormap, layer.visible)
+        elif layer.colormap is not self._given.get(layer):
+            # Another volume gave the atlas its colours meanwhile.
+            self._before[layer] = (layer.colormap, self._before[layer][1])
         count = len(link.volume.atlas.regions)
         layer.colormap = _colours(count, {r.label: tints[r.name] for r in regions})
+        self._given[layer] = layer.colormap
         layer.visible = True
 
     def _mask(self, volume: Volume) -> Mask | None:

@@ -53,6 +53,15 @@ def _invert(viewer: Any, link: ScanLink) -> None:
     link.console.invert = not link.console.invert
 
 
+def _pin(viewer: Any, link: ScanLink) -> None:
+    from napari.utils.notifications import show_info
+
+    from .navigator.pinning import pin_here
+
+    pinned = pin_here(viewer)
+    show_info(f"Pinned {pinned.query} = {pinned.value:.6g}, see Plugins ▸ Navigator.")
+
+
 def _reset(viewer: Any, link: ScanLink) -> None:
     link.console.reset()
 
@@ -67,6 +76,7 @@ SHORTCUTS: tuple[Shortcut, ...] = (
     _preset("F8", "fine-structure", "Window: fine structure"),
     _preset("F9", "outliers", "Window: outliers beyond 6 σ"),
     _preset("F10", "zero", "Window: zero neighbourhood"),
+    Shortcut("Shift-P", "Pin the parameter under the mouse", _pin),
     Shortcut("Shift-I", "Invert the colours", _invert),
     Shortcut("Shift-W", "Window and colours as at first", _reset),
     _step("PageUp", -1, "One section back"),

@@ -8,14 +8,13 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QTabWidget, QVBoxLayout, QWidget
 
 from ...base import TomoError
-from ...display.pins import Pin
-from ...volume.address import Address
 from ..commands import NO_SCAN, current_link
 from ..link import ScanLink
 from ..work import show
 from .fly import go_to, history_of, step
 from .go_line import GoLine
 from .model_tab import ModelTab
+from .pinning import pin_cursor
 from .pins_tab import PinsTab
 from .statistics_tab import StatisticsTab
 
@@ -91,15 +90,14 @@ class Navigator(QWidget):  # type: ignore[misc]
 
     def pin(self) -> None:
         """Pin the parameter at the cursor that the views share."""
-        link = self._link
-        if link is None:
+        if self._link is None:
             return
-        voxel = link.cursor.position
-        address = link.volume.address(voxel)
-        if not isinstance(address, Address):
-            self.go_line.say(f"There is no parameter at voxel {voxel} to pin.", wrong=True)
+        try:
+            pinned = pin_cursor(self._link)
+        except TomoError as error:
+            self.go_line.say(str(error), wrong=True)
             return
-        self.pins.select(link.pins.add(Pin.of(address, voxel)))
+        self.pins.select(list(self._link.pins).index(pinned))
 
     def _go(self, text: str) -> str:
         if self._link is None:
