@@ -26,33 +26,44 @@ def messages() -> list[str]:
     return [record.message for record in notification_manager.records]
 
 
-def test_a_scan_is_scanned_again_in_another_way(shown, settle):
-    commands.scan_as_cube(shown)
-    commands.scan_signed(shown)
+def test_a_scan_is_shown_in_another_way_in_its_layers(shown, settle):
+    before = list(shown.layers)
+    commands.show_cube(shown)
     settle()
-    found = {
-        (link.volume.layout.name, link.volume.signal)
-        for link in map(link_of, shown.layers)
-        if link is not None
-    }
-    assert found == {("body", "magnitude"), ("cube", "magnitude"), ("cube", "signed")}
-    assert len({id(link_of(layer).scan) for layer in shown.layers}) == 1
+    commands.show_signed(shown)
+    settle()
+    assert list(shown.layers) == before
+    volume = link_of(shown.layers[0]).volume
+    assert (volume.layout.name, volume.signal) == ("cube", "signed")
 
 
-def test_what_is_shown_already_is_not_added_again(shown):
+def test_what_is_shown_already_is_said(shown):
     notification_manager.records.clear()
-    commands.scan_as_body(shown)
-    commands.scan_magnitude(shown)
+    commands.show_body(shown)
+    commands.show_magnitude(shown)
     assert len(shown.layers) == 2
     assert len(messages()) == 2
 
 
+def test_a_scan_is_added_again_with_a_console_of_its_own(shown, settle):
+    commands.show_cube(shown)
+    settle()
+    commands.add_again(shown)
+    settle()
+    assert len(shown.layers) == 4
+    first, second = (link_of(shown.layers[i]) for i in (0, 2))
+    assert first.scan is second.scan
+    assert second.volume.layout.name == "cube"
+    assert first.console is not second.console
+
+
 MENU = (
-    commands.scan_as_body,
-    commands.scan_as_cube,
-    commands.scan_magnitude,
-    commands.scan_signed,
-    commands.scan_sigma,
+    commands.show_body,
+    commands.show_cube,
+    commands.show_magnitude,
+    commands.show_signed,
+    commands.show_sigma,
+    commands.add_again,
     commands.toggle_margins,
     commands.best_detail,
 )
@@ -69,10 +80,9 @@ def test_the_commands_are_in_the_layers_menu(shown, settle):
     from napari._app_model import get_app_model
 
     app = get_app_model()
-    before = len(shown.layers)
     app.commands.execute_command("napari-gpt2-tomo.as_cube").result()
     settle()
-    assert len(shown.layers) == before + 2
+    assert link_of(shown.layers[0]).volume.layout.name == "cube"
     items = [item.command.id for item in app.menus.get_menu("napari-gpt2-tomo")]
     assert "napari-gpt2-tomo.margins" in items
 

@@ -5,20 +5,23 @@ from typing import Any
 import napari
 
 from ..base import TomoError
+from ..volume.choice import Choice
 from .layers import add_scan
 from .link import ScanLink, link_of
 from .session import session_of
+from .switch import switch
 from .work import show
 
 __all__ = [
+    "add_again",
     "best_detail",
     "current_link",
     "go_to",
-    "scan_as_body",
-    "scan_as_cube",
-    "scan_magnitude",
-    "scan_sigma",
-    "scan_signed",
+    "show_body",
+    "show_cube",
+    "show_magnitude",
+    "show_sigma",
+    "show_signed",
     "toggle_margins",
 ]
 
@@ -34,29 +37,51 @@ def current_link(viewer: Any) -> ScanLink | None:
     return next((link for link in found if link is not None), None)
 
 
-def scan_as_cube(viewer: napari.Viewer) -> None:
-    """Add the scan again with its whole tensors along a Hilbert curve."""
-    _again(viewer, layout="cube")
+def show_body(viewer: napari.Viewer) -> None:
+    """Show the scan as a body: one section per matrix."""
+    _show_as(viewer, layout="body")
 
 
-def scan_as_body(viewer: napari.Viewer) -> None:
-    """Add the scan again as a body: one section per matrix."""
-    _again(viewer, layout="body")
+def show_cube(viewer: napari.Viewer) -> None:
+    """Show the scan with its whole tensors along a Hilbert curve."""
+    _show_as(viewer, layout="cube")
 
 
-def scan_magnitude(viewer: napari.Viewer) -> None:
-    """Add the scan again showing magnitudes."""
-    _again(viewer, signal="magnitude")
+def show_magnitude(viewer: napari.Viewer) -> None:
+    """Show the magnitudes of the scan's weights."""
+    _show_as(viewer, signal="magnitude")
 
 
-def scan_signed(viewer: napari.Viewer) -> None:
-    """Add the scan again showing signed weights."""
-    _again(viewer, signal="signed")
+def show_signed(viewer: napari.Viewer) -> None:
+    """Show the scan's weights with their signs."""
+    _show_as(viewer, signal="signed")
 
 
-def scan_sigma(viewer: napari.Viewer) -> None:
-    """Add the scan again showing how far each weight is from its part's mean."""
-    _again(viewer, signal="sigma")
+def show_sigma(viewer: napari.Viewer) -> None:
+    """Show how far each weight of the scan is from its part's mean."""
+    _show_as(viewer, signal="sigma")
+
+
+def add_again(viewer: napari.Viewer) -> None:
+    """Add what is shown of the scan as other layers, with a window and a cursor of their own."""
+    link = _needed(viewer)
+    if link is None:
+        return
+    shown = Choice.of(link.volume)
+    options = {"tensor": shown.tensor, "role": shown.role}
+    try:
+        add_scan(
+            viewer,
+            link.scan,
+            shown.layout,
+            shown.signal,
+            reduction=shown.reduction,
+            owned=link.owned,
+            name=link.name,
+            **{name: value for name, value in options.items() if value is not None},
+        )
+    except TomoError as error:
+        show(error)
 
 
 def toggle_margins(viewer: napari.Viewer) -> None:
@@ -74,14 +99,11 @@ def toggle_margins(viewer: napari.Viewer) -> None:
 
 def best_detail(viewer: napari.Viewer) -> None:
     """Draw the finest level that the GPU takes in 3-D, or go back to the preferred budget."""
-    session, link = session_of(viewer), _needed(viewer)
-    if session is None or link is None:
+    link = _needed(viewer)
+    if link is None:
         return
-    details = [detail for layer, detail in session.details.items() if link_of(layer) is link]
-    best = not all(detail.best for detail in details)
-    for detail in details:
-        detail.best = best
-        detail.update()
+    best = link.console.detail != 0
+    link.console.detail = 0 if best else None
     _say("Best 3-D detail." if best else "3-D detail within the budget of the preferences.")
 
 
@@ -109,17 +131,17 @@ def go_to(viewer: Any, link: ScanLink, part: str) -> None:
         viewer.dims.set_point(axis + shift, float(value))
 
 
-def _again(viewer: Any, layout: str | None = None, signal: str | None = None) -> None:
+def _show_as(viewer: Any, layout: str | None = None, signal: str | None = None) -> None:
     link = _needed(viewer)
     if link is None:
         return
     volume = link.volume
     wanted = (layout or volume.layout.name, signal or volume.signal)
     if wanted == (volume.layout.name, volume.signal):
-        _say(f"{link.name} is shown as {wanted[0]}, {wanted[1]} already.")
+        _say(f"{link.name} is shown as {wanted[0]}, {wanted[1].replace('_', ' ')} already.")
         return
     try:
-        add_scan(viewer, link.scan, *wanted, owned=link.owned, name=link.name)
+        switch(viewer, link, layout, signal, wait=False)
     except TomoError as error:
         show(error)
 

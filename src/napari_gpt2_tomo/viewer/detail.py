@@ -96,11 +96,6 @@ class Detail:
         An image or an atlas whose `link` is given; not kept alive.
     budget
         Gives the bytes that the drawn block may take.
-
-    Attributes
-    ----------
-    best
-        Whether the budget is left aside for the finest level that the GPU takes.
     """
 
     def __init__(self, viewer: Any, layer: Any, link: ScanLink, budget: Callable[[], int]) -> None:
@@ -116,7 +111,6 @@ class Detail:
         self._stale = False
         self._by_hand = False
         self._clipped = False
-        self.best = False
         viewer.dims.events.ndisplay.connect(self._changed)
         viewer.dims.events.order.connect(self._changed)
         layer.events.visible.connect(self._changed)
@@ -172,9 +166,8 @@ class Detail:
             # A layer of its own draws the region; this one only says where it lies.
             self._wanted = len(volume.factors) - 1
         else:
-            budget = BEST_BYTES if self.best else self._budget()
             limit = compat.max_texture_3d()
-            self._wanted = level_to_draw(volume, displayed, budget, limit, console.detail)
+            self._wanted = level_to_draw(volume, displayed, self._budget(), limit, console.detail)
         self._bring(layer, self._wanted)
 
     def reload(self) -> None:
