@@ -114,6 +114,9 @@ class Statistics:
             if limits[0] < 0 < limits[1]:
                 limits = np.array([-1.0, 1.0]) * np.abs(limits).max()
         smallest, largest = self.range(signal)
+        if signal == "magnitude":
+            first, last = self.range("signed")
+            smallest = largest if first == last else smallest
         if smallest == largest or limits[0] == limits[1]:
             return largest - 1, largest + 1
         return float(limits[0]), float(limits[1])
