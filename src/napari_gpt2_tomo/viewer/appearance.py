@@ -74,7 +74,7 @@ def _colormap(function: TransferFunction, invert: bool, clear: bool) -> Any:
     colours = function.at(np.array(places), invert=invert)
     if not clear:
         colours[:, 3] = 1
-    title = function.name + (" inverted" if invert else "") + (" with opacity" if clear else "")
+    title = function.name + (" inverted" if invert else "") + (" 3-D" if clear else "")
     # napari has maps of some of these names, with other colours.
     made = Colormap(
         colours,
