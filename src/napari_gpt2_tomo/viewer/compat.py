@@ -141,6 +141,17 @@ def settle_size(qt_viewer: Any) -> None:
         QApplication.sendEvent(native, QResizeEvent(native.size(), native.size()))
 
 
+def slice_once(viewer: Any) -> None:
+    """Let a viewer look for new slices once for a step of its sliders, not twice.
+
+    napari listens to the place in the world and to the step that is computed from
+    it, since validation may change the one without an event (its "FIXME" in
+    `ViewerModel`). For a viewer whose sliders are only ever set to places in
+    range. Goes when napari's does.
+    """
+    viewer.dims.events.current_step.disconnect(viewer)
+
+
 def renew(layer: Any) -> None:
     """Read again what a layer shows, keeping its level, its camera and its limits.
 

@@ -38,20 +38,17 @@ def slider_indices(viewer: Any, layer: Any) -> dict[int, int]:
     return {axis: int(voxel[axis]) for axis in fixed}
 
 
-def set_sliders(viewer: Any, layer: Any, position: Sequence[int]) -> bool:
-    """Show the slice through a voxel; whether a slider had to move.
+def set_sliders(viewer: Any, layer: Any, world: Sequence[float]) -> None:
+    """Show the slice through a place, given in the world as the layer sees it.
 
     Displayed axes are left alone: moving them would read and upload the picture again.
     """
     dims = viewer.dims
     shift = dims.ndim - layer.ndim
-    world = layer.data_to_world(position)
     fixed = [axis for axis in dims.not_displayed if axis >= shift]
     wanted = [float(world[axis - shift]) for axis in fixed]
-    if all(dims.point[axis] == at for axis, at in zip(fixed, wanted, strict=True)):
-        return False
-    dims.set_point(fixed, wanted)
-    return True
+    if any(dims.point[axis] != at for axis, at in zip(fixed, wanted, strict=True)):
+        dims.set_point(fixed, wanted)
 
 
 class Last:

@@ -9,6 +9,7 @@ from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from ...display.planes import PLANES
+from .. import compat
 from ..link import ScanLink
 from ..probe import Reading
 from ..session import watch
@@ -90,6 +91,8 @@ class SlicePane:
         self._link: ScanLink | None = None
         self._busy = False
         self._order: tuple[int, ...] = ORDERS[plane]
+        self._ends: tuple[Any, Any] = ((), ())
+        self._voxel = 1.0
         self.layers: list[Any] = []
         self.viewer: Any = ViewerModel(title=self.name, order=self._order)
         self.viewer.theme = home.viewer.theme
@@ -100,6 +103,7 @@ class SlicePane:
         # The bar is there instead; hidden sliders would still cost time at every step.
         self.qt_viewer.dims.hide()
         self.viewer.dims.events.current_step.disconnect(self.qt_viewer.dims)
+        compat.slice_once(self.viewer)
         self.bar = AxisBar(lambda index: hub.move({self.axis: index}))
         self.widget: QWidget = _Frame(home)
         column = QVBoxLayout(self.widget)
@@ -146,6 +150,7 @@ class SlicePane:
         self._order = (*range(first), *(axis + first for axis in ORDERS[self._plane]))
         with self._quietly():
             self.viewer.dims.order = self._order
+        self.measure()
         stop = volume.core[self.axis].stop if volume.core is not None else None
         self.bar.set_axis(
             volume.axes[self.axis],
@@ -158,6 +163,16 @@ class SlicePane:
             probe.heading = lambda reading: self._hub.heading(self, reading)
             probe.leave()
         self.fit()
+
+    def measure(self) -> None:
+        """Find out where the volume lies in the world; call it when its layers were moved."""
+        if self._link is not None:
+            layer, shape = self.layers[0], self._link.volume.shape
+            self._ends = (
+                layer.data_to_world([-0.5] * len(shape)),
+                layer.data_to_world([n - 0.5 for n in shape]),
+            )
+            self._voxel = max(float(layer.scale[axis]) for axis in self._order[-2:])
 
     def clear(self) -> None:
         """Be about nothing; the layers are removed by who added them."""
@@ -180,9 +195,9 @@ class SlicePane:
         if self._link is None:
             return
         layer = self.layers[0]
-        with self._quietly():
-            set_sliders(self.viewer, layer, position)
         world = layer.data_to_world(position)
+        with self._quietly():
+            set_sliders(self.viewer, layer, world)
         self.bar.show_index(position[self.axis])
         self._reveal(world)
         self._draw(world)
@@ -264,13 +279,8 @@ class SlicePane:
     def _draw(self, world: Any) -> None:
         if self._link is None:
             return
-        layer = self.layers[0]
-        low = layer.data_to_world([-0.5] * layer.ndim)
-        high = layer.data_to_world([n - 0.5 for n in self._link.volume.shape])
-        axes = list(self.viewer.dims.displayed)
-        voxel = max(float(layer.scale[axis]) for axis in axes)
-        gap = max(GAP / self.viewer.scene.camera.zoom, GAP_VOXELS * voxel)
-        self.crosshair.place(world, low, high, axes, gap)
+        gap = max(GAP / self.viewer.scene.camera.zoom, GAP_VOXELS * self._voxel)
+        self.crosshair.place(world, *self._ends, self._order[-2:], gap)
 
     def _reveal(self, world: Any) -> None:
         """Bring the cursor back into the picture when it has left it."""

@@ -213,7 +213,7 @@ class FourViews:
         self._before.restore(viewer)
         if link is not None and viewer.dims.ndisplay == 2:
             for layer in layers_of(viewer, link)[:1]:
-                set_sliders(viewer, layer, link.cursor.position)
+                set_sliders(viewer, layer, layer.data_to_world(link.cursor.position))
         for pane in self.panes:
             pane.close()
         self._grid.close()
@@ -293,8 +293,10 @@ class FourViews:
         # A hidden atlas would slow every step; once shown, it stays.
         known = self._copies.originals
         self._copies.show([x for x in layers if x in images or x.visible or x in known])
-        if link is not self._link and self._copies.originals:
+        if link is not self._link:
             self._begin(link, layers[0])
+        for pane in self.panes:
+            pane.measure()
         self._moved(link.cursor.position)
 
     def _begin(self, link: ScanLink, layer: Any) -> None:

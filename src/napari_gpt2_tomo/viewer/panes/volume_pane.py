@@ -101,7 +101,7 @@ class VolumePane:
             return
         self._busy = True
         try:
-            set_sliders(self.viewer, self._layer, position)
+            set_sliders(self.viewer, self._layer, self._layer.data_to_world(position))
         finally:
             self._busy = False
         self.follow_soon()
