@@ -180,7 +180,10 @@ def test_a_norm_stored_less_one_is_shown_with_it(signal):
     box = tuple((0, n) for n in layout.shape)
     voxels = reader.read(box, 0)
     shown = np.array([voxels[layout.voxel("h.1.ln_2.weight", (i,))] for i in range(12)])
-    assert same(shown.astype(np.float32), expected.astype(np.float32))
+    # Ranks are found in a table of bins instead of by a search.
+    expected = expected.astype(np.float32)
+    close = 2e-7 if signal == "rank" else 0
+    assert np.allclose(shown, expected, rtol=0, atol=close)
     # The neighbours of other parts are not moved.
     other = voxels[layout.voxel("h.0.ln_2.weight", (3,))]
     assert other == rule.apply(checkpoint.truth["h.0.ln_2.weight"], anatomy_part(anatomy))[3]
