@@ -141,7 +141,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch)
     def fail(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("os.fsync", fail)
+    monkeypatch.setattr("os.replace", fail)
     with pytest.raises(TomoError, match=r"page\.html cannot be written: No space left"):
         write_page(page(), target)
     assert target.read_text() == "old"

@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-from ..base import TomoError
+from ..base import TomoError, save_text
 from .escape import in_attribute, in_script, in_text
 from .policy import content_policy
 
@@ -110,18 +109,8 @@ def write_page(page: Page, path: str | os.PathLike[str]) -> int:
         The file cannot be written.
     """
     target = Path(path)
-    content = page.render().encode("utf-8")
-    draft = target.with_name(f".{target.name}.{uuid4().hex[:8]}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(draft, "xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(draft, target)
-        finally:
-            draft.unlink(missing_ok=True)
     except OSError as error:
         raise TomoError(f"{target} cannot be written: {error.strerror or error}.") from error
-    return len(content)
+    return save_text(target, page.render()).stat().st_size

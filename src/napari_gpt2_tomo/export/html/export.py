@@ -1,0 +1,155 @@
+"""A scan as one HTML file that anybody can open, without this program and without a network."""
+
+import os
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...base import DisplayError, Progress
+from ...display.presets import Preset, preset
+from ...display.transfer import for_signal
+from ...display.transfer import transfer as transfer_of
+from ...display.window import Scale, Window
+from ...page import Page, in_script, pack, write_page
+from ...volume.volume import Volume
+from .choice import DEFAULT_VOXELS, choose
+from .header import make_header
+from .niivue import NIIVUE, niivue_module, niivue_notice
+from .scanner import MARKUP, SCRIPTS, STYLES, source
+from .tables import make_tables
+from .voxels import take_voxels
+
+if TYPE_CHECKING:
+    from ...facade import Scan
+
+__all__ = ["Limits", "export_html", "write_scanner"]
+
+Limits = Window | Preset | tuple[float, float]
+"""A window as it is given: itself, a preset, or its two limits in units of the signal."""
+
+OPENING = "p0.1-99.9"
+"""Key of the preset that a page opens with."""
+
+
+def export_html(
+    scan: "Scan",
+    path: str | os.PathLike[str],
+    *,
+    layout: str = "auto",
+    signal: str = "magnitude",
+    reduction: str | None = None,
+    tensor: str | None = None,
+    role: str = "q",
+    max_voxels: int = DEFAULT_VOXELS,
+    window: "Limits | str | None" = None,
+    transfer: str | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Write a scan as one offline HTML page: three slices, the volume, a probe.
+
+    Parameters
+    ----------
+    scan
+        What to show; stays open.
+    path
+        The file. An older one is replaced when the new one is complete.
+    layout, signal, reduction, tensor, role
+        As `Scan.volume` takes them.
+    max_voxels
+        The page shows the finest level with at most so many voxels. 128³ make some 3 MB,
+        256³ some 18 MB that a browser needs several seconds for.
+    window
+        Values of the first and last colour, in units of the signal; a `Window`, a preset
+        or its key. By default percentiles 0.1 to 99.9 of what is shown.
+    transfer
+        Name of a transfer function or of a colormap; the signal's own by default.
+    progress
+        Told of the pass over the weights that computes the overview, if the cache lacks it.
+
+    Returns
+    -------
+    path
+        The file.
+
+    Raises
+    ------
+    TomoError
+        The layout, signal, window or transfer function does not exist here, no level is
+        coarse enough, niivue is not installed, or the file cannot be written.
+    """
+    niivue_module()  # Before work that may take minutes.
+    volume = scan.volume(layout, signal, reduction, tensor=tensor, role=role, progress=progress)
+    write_scanner(
+        scan,
+        volume,
+        path,
+        max_voxels=max_voxels,
+        window=window,
+        transfer=transfer,
+        progress=progress,
+    )
+    return Path(path)
+
+
+def write_scanner(
+    scan: "Scan",
+    volume: Volume,
+    path: str | os.PathLike[str],
+    *,
+    max_voxels: int = DEFAULT_VOXELS,
+    window: "Limits | str | None" = None,
+    transfer: str | None = None,
+    progress: Progress | None = None,
+) -> int:
+    """Write the page of a volume of a scan; see `export_html`.
+
+    Returns
+    -------
+    size
+        Bytes of the file.
+    """
+    colours = for_signal(volume.signal) if transfer is None else transfer_of(transfer)
+    choice = choose(volume, max_voxels)
+    voxels = take_voxels(volume, choice, progress)
+    limits = _limits(window, voxels.scale)
+    tables = make_tables(volume, scan.shapes, choice, voxels.labels)
+    header = make_header(scan, volume, choice, voxels, colours, limits)
+    page = Page(
+        title=f"{scan.name} · {volume.layout.name} · napari-gpt2-tomo",
+        body=source(MARKUP),
+        styles=[source(*STYLES)],
+        scripts=[source(*SCRIPTS)],
+        data={"scan": header},
+        packed={
+            "codes": pack(voxels.codes.tobytes()),
+            "labels": pack(voxels.labels.astype(voxels.labels.dtype.newbyteorder("<")).tobytes()),
+            "tables": pack(in_script(tables).encode()),
+            "niivue": pack(niivue_module().encode()),
+        },
+        about=_about(),
+        unpacks_modules=True,
+    )
+    return write_page(page, path)
+
+
+def _limits(window: "Limits | str | None", scale: Scale) -> tuple[float, float]:
+    if window is None:
+        window = OPENING
+    if isinstance(window, str):
+        window = preset(window)
+    if isinstance(window, Preset):
+        window = window.window(scale)
+    if isinstance(window, Window):
+        return window.limits
+    try:
+        low, high = window
+    except (TypeError, ValueError):
+        raise DisplayError(
+            f"A window is two numbers, a Window, a Preset or the key of one, not {window!r}."
+        ) from None
+    return Window.of_limits(low, high).limits
+
+
+def _about() -> str:
+    made = f"Made with napari-gpt2-tomo {version('napari-gpt2-tomo')} (MIT)."
+    return f"{made} Holds niivue {NIIVUE}:\n\n{niivue_notice()}"
