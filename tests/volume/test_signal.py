@@ -192,7 +192,7 @@ def test_a_norm_stored_less_one_is_shown_with_it(signal):
         assert_reduced(found_level, voxels, held, layout.factors[level], reduction)
     alone = tensor_layout(anatomy, found.shapes, "h.1.ln_2.weight")
     row = make_reader(alone, checkpoint, rule, reduction).read(((0, 1), (0, 12)), 0)
-    assert same(row[0], expected.astype(np.float32))
+    assert np.allclose(row[0], expected, rtol=0, atol=close)
 
 
 def anatomy_part(anatomy: Anatomy) -> int:
