@@ -1,6 +1,4 @@
-"""The menus, the anatomy dock and the samples."""
-
-import gc
+"""The menus and the samples."""
 
 import pytest
 from napari.utils.notifications import notification_manager
@@ -9,8 +7,6 @@ from napari_gpt2_tomo.base import TomoError
 from napari_gpt2_tomo.viewer import commands, samples
 from napari_gpt2_tomo.viewer.link import link_of
 from napari_gpt2_tomo.viewer.view import view
-
-from .small_model import LAYERS, PLANTED
 
 PLUGIN = "napari-gpt2-tomo"
 
@@ -85,55 +81,6 @@ def test_the_commands_are_in_the_layers_menu(shown, settle):
     assert link_of(shown.layers[0]).volume.layout.name == "cube"
     items = [item.command.id for item in app.menus.get_menu("napari-gpt2-tomo")]
     assert "napari-gpt2-tomo.margins" in items
-
-
-def test_going_to_a_part_moves_the_sliders(shown, settle):
-    link = link_of(shown.layers[0])
-    commands.go_to(shown, link, "L2.down")
-    settle()
-    name = "h.2.mlp.c_proj.weight"
-    assert shown.dims.current_step[0] == link.volume.voxel(name, (0, 0))[0]
-    with pytest.raises(TomoError, match="no part"):
-        commands.go_to(shown, link, "L99.q")
-
-
-def test_the_anatomy_dock_lists_parts_and_goes_to_them(shown, settle):
-    _, table = shown.window.add_plugin_dock_widget(PLUGIN, "Model anatomy")
-    tree = table._tree
-    tops = [tree.topLevelItem(i).text(0) for i in range(tree.topLevelItemCount())]
-    assert [f"layer {i}" for i in range(LAYERS)] == [top for top in tops if top.startswith("layer")]
-    layer = tree.topLevelItem(tops.index("layer 1"))
-    rows = {layer.child(i).text(0): layer.child(i) for i in range(layer.childCount())}
-    table._go(rows["L1.k"], 0)
-    settle()
-    link = link_of(shown.layers[0])
-    assert shown.dims.current_step[0] == link.volume.voxel(*PLANTED)[0]
-    assert "small" in table._head.text()
-    shown.layers.clear()
-    settle()
-    assert table._head.text() == commands.NO_SCAN
-    assert tree.topLevelItemCount() == 0
-
-
-def test_a_closed_anatomy_dock_hears_nothing_more(shown, settle, qtbot):
-    def listeners() -> int:
-        return sum(owner() is not None for owner, _ in shown.layers.events.callbacks)
-
-    before = listeners()
-    for kept in (False, True):
-        dock, table = shown.window.add_plugin_dock_widget(PLUGIN, "Model anatomy")
-        assert listeners() == before + 1
-        shown.window.remove_dock_widget(dock)
-        if kept:
-            table.deleteLater()
-        else:
-            del table
-        del dock
-        qtbot.wait(50)
-        gc.collect()
-        assert listeners() == before
-    shown.layers.clear()
-    settle()
 
 
 def test_the_phantom_is_a_sample(viewer, settle, monkeypatch, cache):

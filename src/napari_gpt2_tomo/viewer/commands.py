@@ -16,7 +16,6 @@ __all__ = [
     "add_again",
     "best_detail",
     "current_link",
-    "go_to",
     "show_body",
     "show_cube",
     "show_magnitude",
@@ -105,30 +104,6 @@ def best_detail(viewer: napari.Viewer) -> None:
     best = link.console.detail != 0
     link.console.detail = 0 if best else None
     _say("Best 3-D detail." if best else "3-D detail within the budget of the preferences.")
-
-
-def go_to(viewer: Any, link: ScanLink, part: str) -> None:
-    """Move the sliders, and in 2-D the camera, to a part of a scan.
-
-    Raises
-    ------
-    TomoError
-        The scan has no such part, or its volume does not show it.
-    """
-    found = link.volume.anatomy.by_name.get(part)
-    if found is None:
-        raise TomoError(f"{link.scan.name} has no part named {part!r}.")
-    shape = link.scan.checkpoint[found.tensor].shape
-    index, rest = [], found.view.offset
-    for n in reversed(shape):
-        rest, at = divmod(rest, n)
-        index.append(at)
-    voxel = link.volume.voxel(found.tensor, index[::-1])
-    layer = next(layer for layer in viewer.layers if link_of(layer) is link)
-    world = layer.data_to_world(voxel)
-    shift = viewer.dims.ndim - layer.ndim
-    for axis, value in enumerate(world):
-        viewer.dims.set_point(axis + shift, float(value))
 
 
 def _show_as(viewer: Any, layout: str | None = None, signal: str | None = None) -> None:
