@@ -1,6 +1,13 @@
 """The HTML scanner: a scan as one file for any browser."""
 
-from .choice import DEFAULT_VOXELS, Choice, choices, choose
 from .export import export_html, write_scanner
+from .resolution import DEFAULT_VOXELS, Resolution, choose_resolution, resolutions
 
-__all__ = ["DEFAULT_VOXELS", "Choice", "choices", "choose", "export_html", "write_scanner"]
+__all__ = [
+    "DEFAULT_VOXELS",
+    "Resolution",
+    "choose_resolution",
+    "export_html",
+    "resolutions",
+    "write_scanner",
+]

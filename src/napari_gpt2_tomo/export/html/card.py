@@ -5,8 +5,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from ...volume.volume import Volume
-from .choice import Choice
 from .niivue import NIIVUE
+from .resolution import Resolution
 from .voxels import Voxels
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ EVEN = 0.01
 """Steps that differ by less than this share are the same to a reader."""
 
 
-def card(scan: "Scan", volume: Volume, choice: Choice, voxels: Voxels) -> list[Row]:
+def card(scan: "Scan", volume: Volume, resolution: Resolution, voxels: Voxels) -> list[Row]:
     """Rows of the model card."""
     rows = [
         ("Name", scan.name),
@@ -66,8 +66,8 @@ def card(scan: "Scan", volume: Volume, choice: Choice, voxels: Voxels) -> list[R
         ("Checkpoint", f"{len(scan.checkpoint):,} tensors, {scan.checkpoint.format}"),
         ("Layout", LAYOUTS.get(volume.layout.name, volume.layout.name)),
         ("Signal", f"{volume.signal}: {SIGNALS[volume.signal]}"),
-        ("Reduction", _reduction(volume, choice)),
-        ("Picture", _picture(volume, choice)),
+        ("Reduction", _reduction(volume, resolution)),
+        ("Picture", _picture(volume, resolution)),
         *_values(voxels),
         ("Weights", _weights(volume)),
     ]
@@ -88,16 +88,16 @@ def _architecture(scan: "Scan") -> str:
     return " · ".join(words)
 
 
-def _reduction(volume: Volume, choice: Choice) -> str:
-    if set(choice.factors) == {1}:
+def _reduction(volume: Volume, resolution: Resolution) -> str:
+    if set(resolution.factors) == {1}:
         return "none: one voxel is one parameter"
-    block = _times(choice.factors)
+    block = _times(resolution.factors)
     return f"{volume.reduction}: {REDUCTIONS[volume.reduction]} of a block of {block} parameters"
 
 
-def _picture(volume: Volume, choice: Choice) -> str:
+def _picture(volume: Volume, resolution: Resolution) -> str:
     last = len(volume.factors) - 1
-    words = f"{_times(choice.shape)} voxels, level {choice.level} of 0 to {last}"
+    words = f"{_times(resolution.shape)} voxels, level {resolution.level} of 0 to {last}"
     if volume.core is not None and volume.core[-1].stop != volume.shape[-1]:
         words += "; norms and biases lie in the margins, which are left out"
     return words

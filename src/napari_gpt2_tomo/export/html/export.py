@@ -12,9 +12,9 @@ from ...display.transfer import transfer as transfer_of
 from ...display.window import Scale, Window
 from ...page import Page, in_script, pack, write_page
 from ...volume.volume import Volume
-from .choice import DEFAULT_VOXELS, choose
 from .header import make_header
 from .niivue import NIIVUE, niivue_module, niivue_notice
+from .resolution import DEFAULT_VOXELS, choose_resolution
 from .scanner import MARKUP, SCRIPTS, STYLES, source
 from .tables import make_tables
 from .voxels import take_voxels
@@ -109,11 +109,11 @@ def write_scanner(
         Bytes of the file.
     """
     colours = for_signal(volume.signal) if transfer is None else transfer_of(transfer)
-    choice = choose(volume, max_voxels)
-    voxels = take_voxels(volume, choice, progress)
+    resolution = choose_resolution(volume, max_voxels)
+    voxels = take_voxels(volume, resolution, progress)
     limits = _limits(window, voxels.scale)
-    tables = make_tables(volume, scan.shapes, choice, voxels.labels)
-    header = make_header(scan, volume, choice, voxels, colours, limits)
+    tables = make_tables(volume, scan.shapes, resolution, voxels.labels)
+    header = make_header(scan, volume, resolution, voxels, colours, limits)
     page = Page(
         title=f"{scan.name} · {volume.layout.name} · napari-gpt2-tomo",
         body=source(MARKUP),

@@ -14,9 +14,9 @@ from ...display.window import SIGNED, Scale
 from ...volume.layouts.body import BodyLayout
 from ...volume.volume import Volume
 from .card import SIGNALS, card
-from .choice import Choice
 from .coding import AIR, NOT_FINITE
 from .niivue import niivue_notice
+from .resolution import Resolution
 from .voxels import Voxels
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ LAYER_SHARE = 3
 def make_header(
     scan: "Scan",
     volume: Volume,
-    choice: Choice,
+    resolution: Resolution,
     voxels: Voxels,
     colours: TransferFunction,
     limits: tuple[float, float],
@@ -43,7 +43,7 @@ def make_header(
 
     Parameters
     ----------
-    scan, volume, choice, voxels
+    scan, volume, resolution, voxels
         What is shown.
     colours, limits
         The transfer function and the window that the page opens with.
@@ -53,8 +53,8 @@ def make_header(
     functions.setdefault(colours.name, colours)
     return {
         "name": scan.name,
-        "subtitle": _subtitle(scan, volume, choice),
-        "card": card(scan, volume, choice, voxels),
+        "subtitle": _subtitle(scan, volume, resolution),
+        "card": card(scan, volume, resolution, voxels),
         "licence": niivue_notice(),
         "layout": volume.layout.name,
         "signal": volume.signal,
@@ -63,10 +63,10 @@ def make_header(
         "unit": UNITS.get(volume.signal, "value"),
         "signed": volume.signal in SIGNED,
         "fromZero": volume.signal == "magnitude",
-        "shape": choice.shape,
-        "spacing": _spacing(volume, choice),
-        "axes": _axes(volume, choice),
-        "merged": _merged(volume, choice),
+        "shape": resolution.shape,
+        "spacing": _spacing(volume, resolution),
+        "axes": _axes(volume, resolution),
+        "merged": _merged(volume, resolution),
         "codes": {
             "air": AIR,
             "notFinite": NOT_FINITE,
@@ -79,13 +79,13 @@ def make_header(
         "transfers": [_function(function) for function in functions.values()],
         "transfer": colours.name,
         "window": limits,
-        "start": _start(volume, choice, voxels),
+        "start": _start(volume, resolution, voxels),
     }
 
 
-def _subtitle(scan: "Scan", volume: Volume, choice: Choice) -> str:
+def _subtitle(scan: "Scan", volume: Volume, resolution: Resolution) -> str:
     words = [f"{scan.anatomy.n_parameters:,} parameters", volume.layout.name]
-    block = math.prod(choice.factors)
+    block = math.prod(resolution.factors)
     if block == 1:
         words.append(f"{volume.signal}, every parameter")
     else:
@@ -98,10 +98,10 @@ def _names(volume: Volume) -> tuple[str, ...]:
     return ("plane",) * (3 - volume.ndim) + volume.axes
 
 
-def _axes(volume: Volume, choice: Choice) -> list[dict[str, Any]]:
+def _axes(volume: Volume, resolution: Resolution) -> list[dict[str, Any]]:
     """The page's three axes: name, and level-0 voxels per voxel (of the last merged one)."""
     names = _names(volume)
-    factors = (1,) * (3 - volume.ndim) + choice.factors
+    factors = (1,) * (3 - volume.ndim) + resolution.factors
     leading = " · ".join(names[:-2])
     return [
         {"name": name, "factor": factor}
@@ -109,29 +109,29 @@ def _axes(volume: Volume, choice: Choice) -> list[dict[str, Any]]:
     ]
 
 
-def _merged(volume: Volume, choice: Choice) -> list[dict[str, Any]]:
+def _merged(volume: Volume, resolution: Resolution) -> list[dict[str, Any]]:
     """The axes of the volume that the page's first axis stands for, slowest first."""
     return [
-        {"name": volume.axes[i], "count": choice.index[i].stop, "factor": choice.factors[i]}
+        {"name": volume.axes[i], "count": resolution.index[i].stop, "factor": resolution.factors[i]}
         for i in range(volume.ndim - 2)
     ]
 
 
-def _spacing(volume: Volume, choice: Choice) -> list[float]:
+def _spacing(volume: Volume, resolution: Resolution) -> list[float]:
     """How long a voxel is drawn along each axis, in any unit."""
-    stops = [piece.stop * f for piece, f in zip(choice.index, choice.factors, strict=True)]
+    stops = [piece.stop * f for piece, f in zip(resolution.index, resolution.factors, strict=True)]
     scale = proportions(volume.layout.name, stops)
-    *leading, rows, columns = (s * f for s, f in zip(scale, choice.factors, strict=True))
+    *leading, rows, columns = (s * f for s, f in zip(scale, resolution.factors, strict=True))
     if len(leading) <= 1:
         return [*(leading or [1.0]), rows, columns]
     # Several axes on one: together about as long as the longest of the others.
-    longest = max(choice.shape[1] * rows, choice.shape[2] * columns)
-    return [longest / choice.shape[0], rows, columns]
+    longest = max(resolution.shape[1] * rows, resolution.shape[2] * columns)
+    return [longest / resolution.shape[0], rows, columns]
 
 
-def _start(volume: Volume, choice: Choice, voxels: Voxels) -> list[int]:
+def _start(volume: Volume, resolution: Resolution, voxels: Voxels) -> list[int]:
     """Where the crosshair is at first: in a body where there is something to see."""
-    at = [n // 2 for n in choice.shape]
+    at = [n // 2 for n in resolution.shape]
     layout = volume.layout
     layer = (volume.anatomy.hyper.n_layers or 0) // LAYER_SHARE
     keys = volume.anatomy.by_name.get(f"L{layer}.k")
@@ -140,7 +140,7 @@ def _start(volume: Volume, choice: Choice, voxels: Voxels) -> list[int]:
     number = volume.anatomy.parts.index(keys)
     sections = [i for i, section in enumerate(layout.sections) if number in section.parts]
     if sections:
-        at[0] = sections[0] // choice.factors[0]
+        at[0] = sections[0] // resolution.factors[0]
         # The loudest channel and unit there: bytes rise with the value, signed or not.
         codes = voxels.codes[at[0]].astype(np.int64)
         loud = np.abs(codes - int(np.median(codes)))

@@ -18,7 +18,7 @@ from ...volume.layouts.body import BodyLayout
 from ...volume.layouts.cube import CubeLayout
 from ...volume.layouts.layout import BlockLayout
 from ...volume.volume import Volume
-from .choice import Choice
+from .resolution import Resolution
 
 __all__ = ["make_tables"]
 
@@ -31,7 +31,7 @@ Table = dict[str, Any]
 def make_tables(
     volume: Volume,
     shapes: Mapping[str, tuple[int, ...]],
-    choice: Choice,
+    resolution: Resolution,
     labels: NDArray[np.unsignedinteger],
 ) -> Table:
     """Tables for `page.in_script`: plain lists, numbers and text.
@@ -42,7 +42,7 @@ def make_tables(
         What is shown.
     shapes
         Shape of every stored tensor.
-    choice
+    resolution
         The level that is shown.
     labels
         Part of every shown voxel.
@@ -60,7 +60,7 @@ def make_tables(
     numbers = {name: i for i, name in enumerate(names)}
     tables: Table = {
         "tensors": {"names": names, "shapes": [sizes[name] for name in names]},
-        "parts": _parts(volume, shapes, choice, labels, numbers),
+        "parts": _parts(volume, shapes, resolution, labels, numbers),
     }
     layout = volume.layout
     if isinstance(layout, CubeLayout):
@@ -71,7 +71,7 @@ def make_tables(
             "starts": starts,
         }
     elif isinstance(layout, BlockLayout):
-        tables["blocks"] = _blocks(layout, choice, numbers)
+        tables["blocks"] = _blocks(layout, resolution, numbers)
     if isinstance(layout, BodyLayout):
         tables["captions"] = [volume.caption(i) for i in range(len(layout.sections))]
     return tables
@@ -80,7 +80,7 @@ def make_tables(
 def _parts(
     volume: Volume,
     shapes: Mapping[str, tuple[int, ...]],
-    choice: Choice,
+    resolution: Resolution,
     labels: NDArray[np.unsignedinteger],
     numbers: Mapping[str, int],
 ) -> Table:
@@ -108,22 +108,22 @@ def _parts(
         "units": [part.unit for part in parts],
         "heads": [part.d_head if part.unit == "head" else None for part in parts],
         "views": [_view(part.view) for part in parts],
-        "at": [_at(part, places, choice) for part in parts],
+        "at": [_at(part, places, resolution) for part in parts],
         "voxels": counts[1:].tolist(),
         "nonfinite": statistics.nonfinite.tolist(),
         "statistics": [[_rounded(x) for x in row] for row in zip(*columns, strict=True)],
     }
 
 
-def _at(part: Part, places: Places, choice: Choice) -> list[int] | None:
+def _at(part: Part, places: Places, resolution: Resolution) -> list[int] | None:
     if part.size == 0:
         return None
     try:
         voxel = middle(places.extent(part, [(0, n) for n in part.shape]))
     except LayoutError:
         return None
-    at = [v // f for v, f in zip(voxel, choice.factors, strict=True)]
-    stops = [piece.stop for piece in choice.index]
+    at = [v // f for v, f in zip(voxel, resolution.factors, strict=True)]
+    stops = [piece.stop for piece in resolution.index]
     if any(v >= stop for v, stop in zip(at, stops, strict=True)):
         return None
     *leading, row, column = at
@@ -133,9 +133,9 @@ def _at(part: Part, places: Places, choice: Choice) -> list[int] | None:
     return [merged, row, column]
 
 
-def _blocks(layout: BlockLayout, choice: Choice, numbers: Mapping[str, int]) -> Table:
+def _blocks(layout: BlockLayout, resolution: Resolution, numbers: Mapping[str, int]) -> Table:
     """Columns of the boxes of the layout that the page shows at least a part of."""
-    stops = [piece.stop * f for piece, f in zip(choice.index, choice.factors, strict=True)]
+    stops = [piece.stop * f for piece, f in zip(resolution.index, resolution.factors, strict=True)]
     shown = [
         block
         for block in layout.blocks

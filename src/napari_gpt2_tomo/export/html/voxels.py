@@ -9,8 +9,8 @@ from ...base import Progress
 from ...display.distribution import Distribution
 from ...display.window import SIGNED, Scale
 from ...volume.volume import Volume
-from .choice import Choice
 from .coding import Coding
+from .resolution import Resolution
 
 __all__ = ["Voxels", "take_voxels"]
 
@@ -37,11 +37,11 @@ class Voxels:
     scale: Scale
 
 
-def take_voxels(volume: Volume, choice: Choice, progress: Progress | None = None) -> Voxels:
+def take_voxels(volume: Volume, resolution: Resolution, progress: Progress | None = None) -> Voxels:
     """Read a level exactly: computes the volume's overview if the cache lacks it."""
     volume.refine(progress)
-    values = volume.level(choice.level)[choice.index].reshape(choice.shape)
-    labels = volume.atlas.level(choice.level)[choice.index].reshape(choice.shape)
+    values = volume.level(resolution.level)[resolution.index].reshape(resolution.shape)
+    labels = volume.atlas.level(resolution.level)[resolution.index].reshape(resolution.shape)
     air = labels == 0
     shown = values[~air]
     coding = Coding.of(shown, signed=volume.signal in SIGNED)

@@ -7,7 +7,7 @@ from ...base import DisplayError
 from ...page import packed_size
 from ...volume.volume import Volume
 
-__all__ = ["DEFAULT_VOXELS", "MOST_VOXELS", "Choice", "choices", "choose"]
+__all__ = ["DEFAULT_VOXELS", "MOST_VOXELS", "Resolution", "choose_resolution", "resolutions"]
 
 DEFAULT_VOXELS = 128**3
 """Voxels of a page by default: some 3 MB, ready in a second or two on any machine."""
@@ -23,7 +23,7 @@ VOXEL_BYTES = 0.75
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Resolution:
     """A level of a volume, without margins and in at most three axes.
 
     Attributes
@@ -59,7 +59,7 @@ class Choice:
         return f"{' × '.join(map(str, self.shape))} voxels, about {self.bytes / 1e6:.1f} MB"
 
 
-def choices(volume: Volume) -> list[Choice]:
+def resolutions(volume: Volume) -> list[Resolution]:
     """Every level of a volume, finest first."""
     core = volume.core or (slice(None),) * volume.ndim
     found = []
@@ -70,7 +70,7 @@ def choices(volume: Volume) -> list[Choice]:
         ]
         *leading, rows, columns = stops
         found.append(
-            Choice(
+            Resolution(
                 level,
                 factors,
                 tuple(slice(0, stop) for stop in stops),
@@ -80,7 +80,7 @@ def choices(volume: Volume) -> list[Choice]:
     return found
 
 
-def choose(volume: Volume, max_voxels: int = DEFAULT_VOXELS) -> Choice:
+def choose_resolution(volume: Volume, max_voxels: int = DEFAULT_VOXELS) -> Resolution:
     """The finest level with at most `max_voxels` voxels; its axes are not resampled.
 
     Raises
@@ -93,10 +93,10 @@ def choose(volume: Volume, max_voxels: int = DEFAULT_VOXELS) -> Choice:
             f"A page shows 1 to {MOST_VOXELS:,} voxels, not {max_voxels:,}: choose a number "
             f"between, e.g. {DEFAULT_VOXELS:,}."
         )
-    found = choices(volume)
-    for choice in found:
-        if choice.voxels <= max_voxels:
-            return choice
+    found = resolutions(volume)
+    for resolution in found:
+        if resolution.voxels <= max_voxels:
+            return resolution
     coarsest = found[-1]
     raise DisplayError(
         f"The coarsest level of this {volume.layout.name} has {coarsest.voxels:,} voxels, more "
