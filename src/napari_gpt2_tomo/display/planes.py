@@ -5,7 +5,15 @@ from collections.abc import Sequence
 from ..volume.address import Address, part_title
 from ..volume.volume import Volume
 
-__all__ = ["BODY_PLANES", "PLANES", "UNIT_NAMES", "crossing", "plane_caption", "position_caption"]
+__all__ = [
+    "BODY_PLANES",
+    "PLANES",
+    "UNIT_NAMES",
+    "crossing",
+    "plane_caption",
+    "position_caption",
+    "section_caption",
+]
 
 PLANES = ("axial", "coronal", "sagittal")
 """What the planes at a fixed third-last, second-last and last axis are called."""
@@ -53,6 +61,11 @@ def position_caption(volume: Volume, axis: int, index: int) -> str:
     return f"{name} {index}" if index < stop else f"{name} {index} (margin)"
 
 
+def section_caption(volume: Volume, section: int) -> str:
+    """What a section shows; a matrix that has its section for itself needs no count."""
+    return volume.caption(section).removesuffix(" 1/1")
+
+
 def crossing(volume: Volume, axis: int, position: Sequence[int], address: Address | None) -> str:
     """What of the model a plane meets at the cursor; empty where there is nothing to add."""
     if volume.core is None:
@@ -61,8 +74,7 @@ def crossing(volume: Volume, axis: int, position: Sequence[int], address: Addres
         return part_title(address.role, address.layer, address.expert)
     name = volume.axes[axis]
     if name == "section":
-        # A matrix that has a section for itself needs no count.
-        title = volume.caption(position[axis]).removesuffix(" 1/1")
+        title = section_caption(volume, position[axis])
         head = "" if address is None or address.head is None else f" head {address.head}"
         return title + head
     if name == "unit" and address is not None:

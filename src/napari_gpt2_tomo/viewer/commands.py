@@ -21,6 +21,7 @@ __all__ = [
     "show_magnitude",
     "show_sigma",
     "show_signed",
+    "toggle_four_views",
     "toggle_margins",
 ]
 
@@ -94,6 +95,13 @@ def toggle_margins(viewer: napari.Viewer) -> None:
         return
     link.margins = not link.margins
     session.update_details()
+
+
+def toggle_four_views(viewer: napari.Viewer) -> None:
+    """Show the scan in three planes beside the volume, or the main view alone again."""
+    from .panes import toggle_views
+
+    toggle_views(viewer)
 
 
 def best_detail(viewer: napari.Viewer) -> None:

@@ -7,6 +7,7 @@ from weakref import ref
 import numpy as np
 from numpy.typing import NDArray
 
+from ..display.planes import BODY_PLANES, position_caption, section_caption
 from . import compat
 from .link import ScanLink, link_of
 from .pick import Look, Ray, choose, trace
@@ -215,7 +216,7 @@ class Probe:
         if viewer is None:
             return
         layers = self._layers(viewer)
-        found = None if self._away else self._find(viewer, layers)
+        found = self._find(viewer, layers)
         reading = None if found is None else found[1]
         if self.heading is not None:
             lines = list(self.heading(reading))
@@ -228,7 +229,7 @@ class Probe:
         self._write(viewer, "\n".join([*lines, *(reading.lines() if reading else ())]))
 
     def read(self) -> Reading | None:
-        """What is at the last position of the cursor; None where no scan shows anything."""
+        """What is under the cursor; None off the canvas, and where no scan shows anything."""
         viewer = self._viewer()
         found = None if viewer is None else self._find(viewer, self._layers(viewer))
         return None if found is None else found[1]
@@ -265,6 +266,8 @@ class Probe:
         ]
 
     def _find(self, viewer: Any, layers: Sequence[Scanned]) -> tuple[Scanned, Reading] | None:
+        if self._away:
+            return None
         position = list(viewer.cursor.position)
         position = [*viewer.dims.point[: viewer.dims.ndim - len(position)], *position]
         for axis in viewer.dims.not_displayed:
@@ -357,10 +360,6 @@ def _displayed(viewer: Any, layer: Any) -> list[int]:
     return [axis - shift for axis in viewer.dims.displayed if axis >= shift]
 
 
-PLANES = {"section": "axial", "channel": "coronal", "unit": "sagittal"}
-"""What a slice of a body at a fixed section, channel or unit is called."""
-
-
 def _caption(viewer: Any, layer: Any, link: ScanLink, voxel: Sequence[int], hit: bool) -> str:
     """Where a slice lies, and what the section at `voxel` is.
 
@@ -374,9 +373,8 @@ def _caption(viewer: Any, layer: Any, link: ScanLink, voxel: Sequence[int], hit:
         if axis in displayed or not 0 <= at < length:
             continue
         if volume.core is not None:
-            words.append(PLANES[name])
-            length = volume.core[axis].stop or length
-        words.append(f"{name} {at}/{length - 1}" if at < length else f"{name} {at} (margin)")
+            words.append(BODY_PLANES[name])
+        words.append(position_caption(volume, axis, at))
     if volume.axes[0] == "section" and (hit or 0 not in displayed):
-        words.append(volume.caption(voxel[0]))
+        words.append(section_caption(volume, voxel[0]))
     return " · ".join(word for word in words if word)

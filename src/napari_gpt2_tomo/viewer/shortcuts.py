@@ -11,7 +11,7 @@ from ..base import TomoError
 from . import compat
 from .link import ScanLink, link_of
 
-__all__ = ["MOUSE", "SHORTCUTS", "Shortcut", "install", "key_of"]
+__all__ = ["MOUSE", "SHORTCUTS", "Shortcut", "install", "key_of", "of_key"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,12 @@ def _pin(viewer: Any, link: ScanLink) -> None:
     show_info(f"Pinned {pinned.query} = {pinned.value:.6g}, see Plugins ▸ Navigator.")
 
 
+def _four_views(viewer: Any, link: ScanLink) -> None:
+    from .panes import toggle_views
+
+    toggle_views(viewer)
+
+
 def _reset(viewer: Any, link: ScanLink) -> None:
     link.console.reset()
 
@@ -79,6 +85,7 @@ SHORTCUTS: tuple[Shortcut, ...] = (
     Shortcut("Shift-P", "Pin the parameter under the mouse", _pin),
     Shortcut("Shift-I", "Invert the colours", _invert),
     Shortcut("Shift-W", "Window and colours as at first", _reset),
+    Shortcut("Control-4", "Four views on or off", _four_views),
     _step("PageUp", -1, "One section back"),
     _step("PageDown", 1, "One section on"),
     _step("Shift-PageUp", -10, "Ten sections back"),
@@ -91,7 +98,8 @@ MOUSE: tuple[tuple[str, str], ...] = (
     ("Right-drag ↕", "Centre of the window"),
     ("Shift + right-drag", "Zoom"),
     ("Wheel", "Zoom; in the four views, one section"),
-    ("Ctrl + wheel", "One section"),
+    ("Ctrl + wheel", "One section; in the four views, zoom"),
+    ("Double click", "Zoom; in the four views, one of them or all"),
 )
 """What the mouse does, for a list."""
 
@@ -101,6 +109,11 @@ _installed: WeakKeyDictionary[Any, Callable[[], None]] = WeakKeyDictionary()
 def key_of(preset: str) -> str:
     """The key that sets a preset, empty if none does."""
     return next((one.key for one in SHORTCUTS if one.preset == preset), "")
+
+
+def of_key(key: str) -> Shortcut | None:
+    """What a key does that Qt names, e.g. ``"Shift+PgUp"``; None if nothing."""
+    return next((one for one in SHORTCUTS if _in_qt(one.key) == key), None)
 
 
 def step(viewer: Any, link: ScanLink, count: int) -> None:
@@ -155,6 +168,11 @@ def install(viewer: Any, shortcuts: Sequence[Shortcut] = SHORTCUTS) -> Callable[
 
     _installed[viewer] = uninstall
     return uninstall
+
+
+def _in_qt(key: str) -> str:
+    """A key of the table in Qt's words."""
+    return key.replace("-", "+").replace("Control", "Ctrl").replace("Page", "Pg")
 
 
 def _named(key: str) -> Any:

@@ -5,14 +5,17 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
-from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtCore import QEvent, QObject
+from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from ...base import TomoError
 from ...display.planes import PLANES
-from .. import compat
+from .. import compat, shortcuts
 from ..link import ScanLink
 from ..probe import Reading
 from ..session import watch
+from ..work import show
 from . import mouse
 from .bar import AxisBar, Buttons
 from .crosshair import Crosshair, axis_colour
@@ -29,15 +32,8 @@ GAP = 8.0
 GAP_VOXELS = 0.75
 """The same in voxels, for large magnifications: the voxel itself is never crossed."""
 
-KEYS = {
-    Qt.Key.Key_Left: (2, -1),
-    Qt.Key.Key_Right: (2, 1),
-    Qt.Key.Key_Up: (1, -1),
-    Qt.Key.Key_Down: (1, 1),
-    Qt.Key.Key_PageUp: (0, -1),
-    Qt.Key.Key_PageDown: (0, 1),
-}
-"""Keys that move the cursor: which axis of the pane's order, and the step."""
+ARROWS = {"Left": (-1, -1), "Right": (-1, 1), "Up": (-2, -1), "Down": (-2, 1)}
+"""Keys that move the cursor in the plane: which axis of the pane's order, and the step."""
 
 
 class Hub(Protocol):
@@ -209,12 +205,24 @@ class SlicePane:
         if probe is not None:
             probe.update_soon()
 
-    def press(self, key: Qt.Key) -> bool:
-        """Move the cursor by a key; False if the pane has no use for it."""
-        if key not in KEYS or self._link is None:
+    def press(self, key: str) -> bool:
+        """Do what a key means in a pane; False if it has no use for it.
+
+        `key` is in Qt's words, e.g. ``"Shift+PgUp"``.
+        """
+        if self._link is None:
             return False
-        place, count = KEYS[key]
-        self._hub.step(self._order[place - 3], count)
+        if key in ARROWS:
+            place, count = ARROWS[key]
+            self._hub.step(self._order[place], count)
+            return True
+        shortcut = shortcuts.of_key(key)
+        if shortcut is None:
+            return False
+        try:
+            shortcut.act(self.viewer, self._link)
+        except TomoError as error:
+            show(error)
         return True
 
     def close(self) -> None:
@@ -356,11 +364,8 @@ class _Keys(QObject):  # type: ignore[misc]
         """Take the keys before the canvas sees them."""
         kind = event.type()
         if kind == QEvent.Type.KeyPress:
-            plain = event.modifiers() in (
-                Qt.KeyboardModifier.NoModifier,
-                Qt.KeyboardModifier.KeypadModifier,
-            )
-            if not (plain and self._pane.press(Qt.Key(event.key()))):
+            key = QKeySequence(event.keyCombination()).toString()
+            if not self._pane.press(key.removeprefix("Num+")):
                 self._home.keyPressEvent(event)
             return True
         if kind == QEvent.Type.KeyRelease:

@@ -11,6 +11,7 @@ from ...display.cursor import Cursor
 from ...display.planes import plane_caption, position_caption
 from ...volume.volume import Volume
 from .. import compat
+from ..commands import NO_SCAN
 from ..layers import title
 from ..link import ScanLink, link_of
 from ..probe import Reading
@@ -29,8 +30,6 @@ __all__ = [
     "toggle_views",
     "views_of",
 ]
-
-NO_SCAN = "Open a checkpoint first: drop a .safetensors file or a model's folder on the window."
 
 _open: WeakKeyDictionary[Any, "FourViews"] = WeakKeyDictionary()
 
@@ -60,8 +59,12 @@ def close_views(viewer: Any) -> None:
 
 
 def views_of(viewer: Any) -> "FourViews | None":
-    """The four views of a viewer; None while they are closed."""
-    return _open.get(compat.real_viewer(viewer))
+    """The four views of a viewer, or those that a viewer is a pane of; None if there are none."""
+    viewer = compat.real_viewer(viewer)
+    found = _open.get(viewer)
+    if found is not None:
+        return found
+    return next((v for v in _open.values() if any(p.viewer is viewer for p in v.panes)), None)
 
 
 def pane_viewers() -> list[Any]:
@@ -71,8 +74,10 @@ def pane_viewers() -> list[Any]:
 
 def toggle_views(viewer: Any) -> None:
     """Open the four views of a viewer, or close them; what is in the way is shown in napari."""
-    if views_of(viewer) is not None:
-        close_views(viewer)
+    views = views_of(viewer)
+    if views is not None:
+        # A key pressed in a pane must not delete it before it has been dealt with.
+        views.close_soon()
         return
     try:
         open_views(viewer)
