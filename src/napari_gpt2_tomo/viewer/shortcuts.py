@@ -91,7 +91,8 @@ SHORTCUTS: tuple[Shortcut, ...] = (
     _step("Shift-PageUp", -10, "Ten sections back"),
     _step("Shift-PageDown", 10, "Ten sections on"),
 )
-"""F-keys set windows, as on a radiologist's workstation. napari uses none of these keys."""
+"""F-keys set windows, as on a radiologist's workstation. napari uses none of these keys
+for images and labels."""
 
 MOUSE: tuple[tuple[str, str], ...] = (
     ("Right-drag ↔", "Width of the window"),
