@@ -133,6 +133,7 @@ class Session:
         if viewer is None or link is None or layer in self.details:
             return
         link.layers.add(layer)
+        remember_files(link.scan)
         link.masks.tint(layer)
         if is_image(layer):
             self.bindings[layer] = Binding(layer, link.console, viewer)

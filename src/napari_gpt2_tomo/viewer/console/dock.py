@@ -8,16 +8,24 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from ..commands import NO_SCAN, current_link
+from ..files import trouble
 from ..link import ScanLink
 from .menu import ConsoleMenu
 from .panel import Panel
 from .panels import PANELS
-from .section import Section
+from .section import Rule, Section
 
 __all__ = ["ScannerConsole"]
 
 WIDTH = 330
 """Pixels that the panels need side by side with their labels."""
+
+
+WATCH = 2000
+"""Milliseconds between two looks at the files of the scan."""
+
+WARNING = "background: #e3b617; color: #1e1e21; border-radius: 4px; padding: 6px; font-weight: 500;"
+"""napari's own colour for warnings, with text that is read on it."""
 
 
 class ScannerConsole(QWidget):  # type: ignore[misc]
@@ -42,6 +50,11 @@ class ScannerConsole(QWidget):  # type: ignore[misc]
         self.title.setStyleSheet("font-weight: 600; font-size: 13px;")
         self.about = QLabel()
         self.about.setTextFormat(Qt.TextFormat.PlainText)
+        self.warning = QLabel()
+        self.warning.setTextFormat(Qt.TextFormat.PlainText)
+        self.warning.setWordWrap(True)
+        self.warning.setStyleSheet(WARNING)
+        self.warning.hide()
         self.empty = QLabel(NO_SCAN)
         self.empty.setWordWrap(True)
         self.empty.setAlignment(Qt.AlignmentFlag.AlignTop)
@@ -55,6 +68,9 @@ class ScannerConsole(QWidget):  # type: ignore[misc]
         self._soon.setSingleShot(True)
         self._soon.setInterval(0)
         self._soon.timeout.connect(self.follow)
+        self._watch = QTimer(self)
+        self._watch.setInterval(WATCH)
+        self._watch.timeout.connect(self._look_at_files)
         # The viewer outlives its docks, which are told of their end in no other way.
         weak = ref(self)
         self.destroyed.connect(lambda: _stop(weak()))
@@ -76,6 +92,7 @@ class ScannerConsole(QWidget):  # type: ignore[misc]
         self.title.setText("No scan" if link is None else link.name)
         self.about.setText("" if link is None else _about(link))
         self.about.setVisible(link is not None)
+        self._look_at_files()
 
     def section(self, title: str) -> Section:
         """The section of a panel by its title; KeyError if there is none."""
@@ -87,6 +104,7 @@ class ScannerConsole(QWidget):  # type: ignore[misc]
         """Follow the viewer again."""
         super().showEvent(event)
         self._listen(True)
+        self._watch.start()
         self.follow()
 
     def hideEvent(self, event: Any) -> None:
@@ -94,7 +112,15 @@ class ScannerConsole(QWidget):  # type: ignore[misc]
         super().hideEvent(event)
         # Qt also hides what is only behind another tab or minimised, where it stays alive.
         self._listen(False)
+        self._watch.stop()
         self._let_go()
+
+    def _look_at_files(self) -> None:
+        """Say so where the file of the scan was moved, deleted or changed."""
+        words = "" if self.link is None else trouble(self.link.scan)
+        if words != self.warning.text():
+            self.warning.setText(words)
+            self.warning.setVisible(bool(words))
 
     def _listen(self, begin: bool) -> None:
         if begin == self._following:
@@ -131,13 +157,14 @@ class ScannerConsole(QWidget):  # type: ignore[misc]
         stack.setSpacing(4)
         for number, section in enumerate(self.sections):
             if number:
-                stack.addWidget(_line())
+                stack.addWidget(Rule())
             stack.addWidget(section)
         stack.addStretch(1)
         inner = QWidget()
         column = QVBoxLayout(inner)
         column.setContentsMargins(8, 6, 8, 6)
         column.addLayout(head)
+        column.addWidget(self.warning)
         column.addWidget(self.empty)
         column.addWidget(self._stack, stretch=1)
         column.addStretch(0)
@@ -159,14 +186,6 @@ def _about(link: ScanLink) -> str:
         " × ".join(map(str, volume.shape)),
     ]
     return " · ".join(words)
-
-
-def _line() -> Any:
-    line = QFrame()
-    line.setFrameShape(QFrame.Shape.HLine)
-    line.setFixedHeight(1)
-    line.setStyleSheet("background: palette(mid); border: none;")
-    return line
 
 
 def _stop(console: "ScannerConsole | None") -> None:

@@ -35,10 +35,13 @@ class ConsoleMenu(QToolButton):  # type: ignore[misc]
         self._viewer = viewer
         self._changed = changed
         self.setText("☰")
+        self.setMinimumSize(30, 28)
         self.setToolTip("Recent scans, presets")
         self.setAccessibleName("Menu of the console")
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self.setStyleSheet("QToolButton::menu-indicator { image: none; }")
+        self.setStyleSheet(
+            "QToolButton { font-size: 15px; } QToolButton::menu-indicator { image: none; }"
+        )
         menu = QMenu(self)
         menu.setToolTipsVisible(True)
         self.recent = menu.addMenu("Recent scans")

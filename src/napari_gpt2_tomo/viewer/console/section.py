@@ -3,9 +3,12 @@
 from typing import Any
 
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QPainter
 from qtpy.QtWidgets import QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
-__all__ = ["Section"]
+from .ink import ink_of
+
+__all__ = ["Rule", "Section"]
 
 HEADING = (
     "QToolButton { border: none; background: transparent; font-weight: 600; padding: 3px 2px; }"
@@ -44,3 +47,17 @@ class Section(QWidget):  # type: ignore[misc]
         self.heading.setChecked(bool(on))
         self.heading.setArrowType(Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow)
         self.content.setVisible(bool(on))
+
+
+class Rule(QWidget):  # type: ignore[misc]
+    """A faint line between two sections, on any theme."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFixedHeight(1)
+
+    def paintEvent(self, event: Any) -> None:
+        """Draw."""
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), ink_of(self).faint)
+        painter.end()
