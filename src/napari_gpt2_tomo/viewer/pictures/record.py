@@ -40,6 +40,9 @@ FLIGHT_SECONDS = (6.0, 60.0)
 """Bounds of a flight's length where nobody asked for one."""
 
 FPS = 25.0
+"""Frames a second: even motion, and a number that GIFs can count too."""
+
+CANCELLED = "The movie was cancelled; nothing was written."
 
 _recording: "WeakKeyDictionary[Any, Recording]" = WeakKeyDictionary()
 
@@ -124,7 +127,7 @@ class Recording:
 
     def cancel(self) -> None:
         """Stop, and leave nothing behind; `on_end` is called with `Cancelled`."""
-        self._fail(Cancelled("The movie was cancelled; nothing was written."))
+        self._fail(Cancelled(CANCELLED))
 
     def _fail(self, error: Exception) -> None:
         if not self.running:
@@ -196,12 +199,15 @@ class Recording:
         if self._timer is not None:
             self._timer.stop()
         _recording.pop(self._stage.viewer, None)
-        self._stage.close()
-        error = self._error
-        if error is None and not self._written:
-            error = Cancelled("The movie was cancelled; nothing was written.")
+        try:
+            self._stage.close()
+        except Exception as error:
+            # Whoever waits must hear of the end all the same.
+            self._error = self._error or error
+        if self._error is None and not self._written:
+            self._error = Cancelled(CANCELLED)
         if self.on_end is not None:
-            self.on_end(error)
+            self.on_end(self._error)
 
 
 def record_turntable(
@@ -372,7 +378,7 @@ def _until_written(
     if not ends:
         # The application ends.
         recording.cancel()
-        raise Cancelled("The movie was cancelled; nothing was written.")
+        raise Cancelled(CANCELLED)
     if ends[0] is not None:
         raise ends[0]
     return recording.path

@@ -89,14 +89,13 @@ class Stage:
         if not self._open:
             return
         self._open = False
+        if compat.qt_viewer_of(self.viewer) is not self._canvas:
+            # The window was closed: nothing is left to be given back.
+            return
         _restore(self.viewer, self._before)
         self.viewer.canvas.overlays.text.visible = self._text
-        try:
-            self._canvas.canvas.native.setUpdatesEnabled(True)
-            self._canvas.canvas.native.update()
-        except RuntimeError:
-            # The window was closed; there is nothing left to draw.
-            return
+        self._canvas.canvas.native.setUpdatesEnabled(True)
+        self._canvas.canvas.native.update()
 
     def shoot(self, caption: str = "") -> NDArray[np.uint8]:
         """A picture of the canvas as it is now, shape ``(rows, columns, 3)``.
@@ -116,6 +115,8 @@ class Stage:
 
     def canvas_pixels(self) -> NDArray[np.uint8]:
         """The canvas alone; see `shoot`."""
+        if compat.qt_viewer_of(self.viewer) is not self._canvas:
+            raise TomoError("The window was closed before its picture was taken.")
         camera = self.viewer.scene.camera
         center, zoom = camera.center, camera.zoom
         try:
@@ -128,8 +129,6 @@ class Stage:
             raise TomoError(
                 "The slices are still being read: wait until they are shown, and try again."
             ) from error
-        except RuntimeError as error:
-            raise TomoError("The window was closed before its picture was taken.") from error
         return np.ascontiguousarray(shot[..., :3])
 
     def told(self, caption: str) -> Legend | None:
