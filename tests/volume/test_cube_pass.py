@@ -40,7 +40,7 @@ def computed(work: CubePass, layout: CubeLayout, threads: int = 1) -> list[np.nd
         levels.append(np.full([n * chunk for n in grid], np.nan, np.float32))
 
     def run(tile: stream.Tile, step: Any) -> None:
-        out = [np.zeros((work.tile_shape[0] // f,) * 3, np.float32) for f in factors]
+        out = [np.full((work.tile_shape[0] // f,) * 3, np.nan, np.float32) for f in factors]
         assert work.run(tile, out, step) == {}
         for level, values in zip(levels, out, strict=True):
             side = values.shape[0]

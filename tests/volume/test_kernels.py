@@ -239,8 +239,8 @@ def test_all_levels_of_a_plane(data):
     outs = [np.full(shape[::-1] if turned else shape, np.nan, np.float32) for shape in shapes]
     factors = [2**k for k in range(levels)]
     finite = [blocks(counts, (f, f)).sum(-1) for f in factors]
-    inverses = tuple(1 / np.maximum(n, 1) for n in finite)
-    sums.finish_plane(tuple(totals), inverses, tuple(outs), *edge, bare, uniform, root, turned)
+    held = tuple(n.astype(np.int32) for n in finite)
+    sums.finish_plane(tuple(totals), held, tuple(outs), *edge, bare, uniform, root, turned)
     for f, n, total, out in zip(factors, finite, totals, outs, strict=True):
         expected = blocks(first, (f, f)).sum(-1)
         with np.errstate(over="ignore"):

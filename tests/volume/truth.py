@@ -165,7 +165,8 @@ def _run(reader: LevelReader, tallied: bool) -> tuple[dict[int, np.ndarray], lis
             tuple(max(1, n // f) for n, f in zip(work.tile_shape, factors, strict=True))
             for factors in layout.factors[work.first :]
         ]
-        out = [np.zeros(chunk, np.float32) for chunk in chunks]
+        # A pass gets memory with whatever was in it.
+        out = [np.full(chunk, np.nan, np.float32) for chunk in chunks]
         tallies.append(work.run(tile, out, lambda amount: None))
         for level, values in enumerate(out, work.first):
             start = [i * n for i, n in zip(tile.index, values.shape, strict=True)]
