@@ -8,6 +8,7 @@ from . import compat, drag, shortcuts
 from .console.binding import Binding
 from .console.notice import offer
 from .detail import Detail
+from .files import remember_files
 from .layers import is_image
 from .link import ScanLink, link_of, links
 from .preferences import on_change, preferences
