@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from .anatomy import Anatomy
     from .base import TomoError
     from .checkpoint import Checkpoint, open_checkpoint
+    from .export.html import export_html
     from .facade import Scan
+    from .viewer.navigator.fly import go_to
+    from .viewer.navigator.pinning import pin
+    from .viewer.panes.views import open_views
+    from .viewer.state import open_session, save_script, save_session
+    from .viewer.view import link
     from .volume.address import Address
     from .volume.volume import Volume
 
@@ -29,7 +35,15 @@ __all__ = [
     "Scan",
     "TomoError",
     "Volume",
+    "export_html",
+    "go_to",
+    "link",
     "open_checkpoint",
+    "open_session",
+    "open_views",
+    "pin",
+    "save_script",
+    "save_session",
     "scan",
     "view",
 ]
@@ -41,7 +55,15 @@ _HOME = {
     "Scan": ".facade",
     "TomoError": ".base",
     "Volume": ".volume.volume",
+    "export_html": ".export.html",
+    "go_to": ".viewer.navigator.fly",
+    "link": ".viewer.view",
     "open_checkpoint": ".checkpoint",
+    "open_session": ".viewer.state",
+    "open_views": ".viewer.panes.views",
+    "pin": ".viewer.navigator.pinning",
+    "save_script": ".viewer.state",
+    "save_session": ".viewer.state",
 }
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``napari-gpt2-tomo view | info | probe | slice | picture | movie | cache``.
+"""The command line: ``napari-gpt2-tomo`` with the commands below.
 
 Everything heavy is imported inside the command that needs it: ``--help`` answers at once.
 """
@@ -6,7 +6,7 @@ Everything heavy is imported inside the command that needs it: ``--help`` answer
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import cache, pictures, read, show
+from . import cache, html, pictures, read, show
 from .app import app, main
 from .progress import terminal_progress
 
@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, Callable[..., Any]] = {
     "slice": show.slice_,
     "picture": pictures.picture,
     "movie": pictures.movie,
+    "html": html.html,
     "cache": cache.cache,
 }
 """Every command by name, as ``--help`` lists them."""

@@ -32,6 +32,7 @@ __all__ = [
     "open_scan",
     "role_of",
     "to_text",
+    "window_of",
 ]
 
 PHANTOM = "phantom"
@@ -147,20 +148,28 @@ def apply_look(console: "Console", transfer: str | None, window: str | None) -> 
     """Give a console the colours and the window that were asked for."""
     if transfer:
         console.transfer = transfer
-    if window is None:
-        return
+    wanted = window_of(window)
+    if isinstance(wanted, str):
+        console.apply_preset(wanted)
+    elif wanted is not None:
+        console.set_limits(*wanted)
+
+
+def window_of(text: str | None) -> tuple[float, float] | str | None:
+    """What ``--window`` means: two rising numbers, or the name of a preset."""
+    if text is None:
+        return None
     try:
-        low, high = (float(item) for item in window.split(","))
+        low, high = (float(item) for item in text.split(","))
     except ValueError:
-        if "," in window:
+        if "," in text:
             raise typer.BadParameter(
-                f"--window takes two numbers, e.g. 0,0.5, or a preset: not {window}"
+                f"--window takes two numbers, e.g. 0,0.5, or a preset: not {text}"
             ) from None
-        console.apply_preset(window)
-        return
+        return text
     if not low < high:
-        raise typer.BadParameter(f"--window takes two rising numbers, e.g. 0,0.5: not {window}")
-    console.set_limits(low, high)
+        raise typer.BadParameter(f"--window takes two rising numbers, e.g. 0,0.5: not {text}")
+    return low, high
 
 
 def to_text(data: Any) -> str:

@@ -9,7 +9,7 @@ from ...base import DisplayError, Progress
 from ...display.presets import Preset, preset
 from ...display.transfer import for_signal
 from ...display.transfer import transfer as transfer_of
-from ...display.window import Scale, Window
+from ...display.window import Window
 from ...page import Page, in_script, pack, write_page
 from ...volume.volume import Volume
 from .header import make_header
@@ -108,12 +108,13 @@ def write_scanner(
     size
         Bytes of the file.
     """
+    wanted = _wanted(window)
     colours = for_signal(volume.signal) if transfer is None else transfer_of(transfer)
     resolution = choose_resolution(volume, max_voxels)
     voxels = take_voxels(volume, resolution, progress)
-    limits = _limits(window, voxels.scale)
+    shown = wanted.window(voxels.scale) if isinstance(wanted, Preset) else wanted
     tables = make_tables(volume, scan.shapes, resolution, voxels.labels)
-    header = make_header(scan, volume, resolution, voxels, colours, limits)
+    header = make_header(scan, volume, resolution, voxels, colours, shown.limits)
     page = Page(
         title=f"{scan.name} · {volume.layout.name} · napari-gpt2-tomo",
         body=source(MARKUP),
@@ -132,22 +133,21 @@ def write_scanner(
     return write_page(page, path)
 
 
-def _limits(window: "Limits | str | None", scale: Scale) -> tuple[float, float]:
+def _wanted(window: "Limits | str | None") -> Window | Preset:
+    """A window in any of its forms; one that cannot be is told before work that takes minutes."""
     if window is None:
         window = OPENING
     if isinstance(window, str):
         window = preset(window)
-    if isinstance(window, Preset):
-        window = window.window(scale)
-    if isinstance(window, Window):
-        return window.limits
+    if isinstance(window, Window | Preset):
+        return window
     try:
         low, high = window
     except (TypeError, ValueError):
         raise DisplayError(
             f"A window is two numbers, a Window, a Preset or the key of one, not {window!r}."
         ) from None
-    return Window.of_limits(low, high).limits
+    return Window.of_limits(low, high)
 
 
 def _about() -> str:
