@@ -7,11 +7,12 @@ from qtpy.QtWidgets import QLabel
 
 from ..display.console import Console
 from ..display.looks import LOOKS
+from .console.numbers import shown
 
-__all__ = ["Readout", "short"]
+__all__ = ["Readout"]
 
 MARGIN = 12
-"""Pixels between the label and the upper edge of the canvas."""
+"""Pixels between the label and the lower edge of the canvas: captions are at the upper."""
 
 STYLE = (
     "background: rgba(16, 18, 24, 215); color: #f2f4f8; border: 1px solid #5b6270;"
@@ -20,13 +21,12 @@ STYLE = (
 """Dark on every theme: it stands on pictures, not on the window."""
 
 
-def short(value: float) -> str:
-    """A number of a window, with three or four digits."""
-    return f"{value:.4g}".replace("-", "−")
+FAINT = "#aab2c0"
+"""Colour of the numbers in σ, which stand back."""
 
 
 class Readout(QLabel):  # type: ignore[misc]
-    """A label at the top of a canvas; lets the mouse through."""
+    """A label at the foot of a canvas; lets the mouse through."""
 
     def __init__(self, canvas: Any) -> None:
         super().__init__(canvas)
@@ -40,11 +40,13 @@ class Readout(QLabel):  # type: ignore[misc]
         symbol = LOOKS[console.signal].symbol
         centre, width = scale.to(window.centre, "sigma"), scale.length_to(window.width, "sigma")
         self.setText(
-            f"<b>W</b> {short(window.width)} &nbsp; <b>L</b> {short(window.centre)} "
-            f'<span style="color:#aab2c0">{symbol} &nbsp;·&nbsp; '
-            f"{short(width)} &nbsp;{short(centre)} σ</span>"
+            f"<b>W</b> {shown(window.width)} &nbsp; <b>L</b> {shown(window.centre)} &nbsp;{symbol}"
+            f'<span style="color: {FAINT}"> &nbsp;·&nbsp; W {shown(width)} &nbsp; L {shown(centre)} '
+            "&nbsp;σ</span>"
         )
         self.adjustSize()
-        self.move(max((self.parent().width() - self.width()) // 2, 0), MARGIN)
+        canvas = self.parent()
+        left = max((canvas.width() - self.width()) // 2, 0)
+        self.move(left, max(canvas.height() - self.height() - MARGIN, 0))
         self.show()
         self.raise_()
