@@ -39,11 +39,9 @@ class Readout(QLabel):  # type: ignore[misc]
         window, scale = console.window, console.scale()
         symbol = LOOKS[console.signal].symbol
         centre, width = scale.to(window.centre, "sigma"), scale.length_to(window.width, "sigma")
-        self.setText(
-            f"<b>W</b> {shown(window.width)} &nbsp; <b>L</b> {shown(window.centre)} &nbsp;{symbol}"
-            f'<span style="color: {FAINT}"> &nbsp;·&nbsp; W {shown(width)} &nbsp; L {shown(centre)} '
-            "&nbsp;σ</span>"
-        )
+        said = f"<b>W</b> {shown(window.width)} &nbsp; <b>L</b> {shown(window.centre)} {symbol}"
+        scores = f"W {shown(width)} &nbsp; L {shown(centre)} σ"
+        self.setText(f'{said} <span style="color: {FAINT}">&nbsp;·&nbsp; {scores}</span>')
         self.adjustSize()
         canvas = self.parent()
         left = max((canvas.width() - self.width()) // 2, 0)
