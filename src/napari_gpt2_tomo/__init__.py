@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .checkpoint import Checkpoint, open_checkpoint
     from .export.html import export_html
     from .facade import Scan
+    from .viewer.console.commands import open_console
     from .viewer.navigator.fly import go_to
     from .viewer.navigator.pinning import pin
     from .viewer.panes.views import open_views
@@ -39,6 +40,7 @@ __all__ = [
     "go_to",
     "link",
     "open_checkpoint",
+    "open_console",
     "open_session",
     "open_views",
     "pin",
@@ -59,6 +61,7 @@ _HOME = {
     "go_to": ".viewer.navigator.fly",
     "link": ".viewer.view",
     "open_checkpoint": ".checkpoint",
+    "open_console": ".viewer.console.commands",
     "open_session": ".viewer.state",
     "open_views": ".viewer.panes.views",
     "pin": ".viewer.navigator.pinning",

@@ -12,6 +12,7 @@ from ...display.presets import PRESETS, Preset
 from ..remembered import add_preset, delete_preset, own_presets
 from ..shortcuts import key_of
 from ..work import show
+from .numbers import shown
 
 __all__ = ["PresetChooser"]
 
@@ -77,8 +78,7 @@ class PresetChooser(QWidget):  # type: ignore[misc]
             if row.group != group:
                 group = row.group
                 model.appendRow(_heading(group))
-            key = key_of(row.key)
-            model.appendRow(_line(f"{row.title}   {key}".rstrip(), row.key, row.about))
+            model.appendRow(_line(_text(row), row.key, row.about))
         before = self.current
         self.list.setModel(model)
         self.show_preset(before)
@@ -125,6 +125,12 @@ class PresetChooser(QWidget):  # type: ignore[misc]
         key = str(self.list.itemData(index, KEY) or "")
         if key:
             self.chosen.emit(key)
+
+
+def _text(row: Preset) -> str:
+    """Title, the numbers where two presets have one title, and the key."""
+    numbers = "HU {} / {}".format(*map(shown, row.numbers)) if row.kind == "hu" else ""
+    return "   ".join(word for word in (row.title, numbers, key_of(row.key)) if word)
 
 
 def _line(text: str, key: str, about: str = "") -> QStandardItem:
