@@ -93,7 +93,7 @@ def test_a_flight_shows_every_section_in_order(shown, tmp_path):
     link, image = link_of(shown.layers[0]), shown.layers[0]
     sections = len(link.volume.layout.sections)
     path = record_flight(
-        shown, tmp_path / "fly", seconds=sections / 10, fps=10, size=SIZE, legend=False
+        shown, tmp_path / "fly", seconds=sections / 10, fps=10, size=SIZE, legend=False, fit=False
     )
     frames = pictures(path)
     assert len(frames) == sections

@@ -115,9 +115,9 @@ def test_open_panes_are_taken_as_they_are(window, model, settle):
     views = open_views(window)
     settle()
     before = [state(pane.viewer) for pane in (*views.panes, views.volume)]
-    first = screenshot(window, views="four", size=(802, 802), legend=False)
+    first = screenshot(window, views="four", size=(402, 402), legend=False)
     views.panes[0].viewer.scene.camera.zoom *= 3
-    second = screenshot(window, views="four", size=(802, 802), legend=False)
+    second = screenshot(window, views="four", size=(402, 402), legend=False)
     views.panes[0].viewer.scene.camera.zoom /= 3
     after = [state(pane.viewer) for pane in (*views.panes, views.volume)]
     assert [a[:2] for a in after] == [b[:2] for b in before]
@@ -125,10 +125,10 @@ def test_open_panes_are_taken_as_they_are(window, model, settle):
         np.testing.assert_allclose(one[4], other[4])
     changed = [
         np.abs(
-            first[r : r + 400, c : c + 400].astype(int) - second[r : r + 400, c : c + 400]
+            first[r : r + 200, c : c + 200].astype(int) - second[r : r + 200, c : c + 200]
         ).mean()
-        for r in (0, 402)
-        for c in (0, 402)
+        for r in (0, 202)
+        for c in (0, 202)
     ]
     assert changed[0] > 3
     assert max(changed[1:3]) < 1

@@ -10,17 +10,12 @@ from weakref import ref
 import napari
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QImage, QPixmap
 from qtpy.QtWidgets import (
     QApplication,
     QCheckBox,
     QComboBox,
-    QDoubleSpinBox,
     QFileDialog,
-    QFormLayout,
     QGroupBox,
-    QHBoxLayout,
     QLabel,
     QProgressBar,
     QPushButton,
@@ -33,38 +28,40 @@ from ...export.movie import FASTEST
 from .. import compat
 from ..commands import current_link
 from ..work import show
+from .cover import image_of
 from .moves import Flight, Move, Sections, Turntable
 from .record import FPS, TURN_SECONDS, Recording, frames_of, length_of_flight
 from .shots import screenshot
-from .stage import SIZES, checked_size
+from .stage import SIZES
+from .widgets import (
+    duration,
+    form_in,
+    megabytes,
+    number_box,
+    row_of,
+    size_box,
+    size_of,
+    size_on_disk,
+)
 
 __all__ = ["PicturesDock"]
 
 FILES: Mapping[str, tuple[str, str, float]] = {
-    # What flights through GPT-2 took, which is a busy picture.
-    "MP4 video": (".mp4", "MP4 video (*.mp4)", 0.05),
+    # What flights through GPT-2 took at most, which is a busy picture.
+    "MP4 video": (".mp4", "MP4 video (*.mp4)", 0.1),
     "GIF": (".gif", "GIF (*.gif)", 0.4),
     "Folder of PNGs": ("", "Folder (*)", 1.6),
 }
 """Ending, filter of the file dialog, and bytes that a pixel of a frame takes, by title."""
 
-MOVES: Mapping[str, Callable[[str | None], Move]] = {
-    "Turntable": lambda axis: Turntable(axis),
-    "Flight through the sections": lambda axis: Sections(axis or 0),
-    "Flight through the volume": lambda axis: Flight(axis or 0),
+MOVES: Mapping[str, tuple[str, Callable[[str | None, bool], Move]]] = {
+    "Turntable": ("turntable", lambda axis, fit: Turntable(axis, fit=fit)),
+    "Flight through the sections": ("sections", lambda axis, fit: Sections(axis or 0, fit=fit)),
+    "Flight through the volume": ("flight", lambda axis, fit: Flight(axis or 0)),
 }
+"""Proposed end of a file's name, and what makes the movement, by title."""
 
-NAMES = {
-    "Turntable": "turntable",
-    "Flight through the sections": "sections",
-    "Flight through the volume": "flight",
-}
-"""What is proposed as the end of a file's name."""
-
-AS_CANVAS = "As the canvas"
 UP = "The one that points up"
-PREVIEW = (240, 150)
-"""Width and height in pixels of the preview at most."""
 
 
 class PicturesDock(QWidget):  # type: ignore[misc]
@@ -86,6 +83,7 @@ class PicturesDock(QWidget):  # type: ignore[misc]
         self._viewer = compat.real_viewer(viewer)
         self._folder = Path.home()
         self._began = 0.0
+        self._axes: tuple[str, ...] | None = None
         self.recording: Recording | None = None
         self.gone: list[bool] = []
         column = QVBoxLayout(self)
@@ -103,11 +101,11 @@ class PicturesDock(QWidget):  # type: ignore[misc]
 
     def _picture_group(self) -> QWidget:
         group = QGroupBox("Picture")
-        form = _form(group)
+        form = form_in(group)
         self.views = QComboBox()
         self.views.addItem("Canvas", "canvas")
         self.views.addItem("Four views", "four")
-        self.picture_size = _sizes()
+        self.picture_size = size_box()
         self.picture_legend = QCheckBox("Legend under the picture")
         self.picture_legend.setChecked(True)
         self.save = QPushButton("Save picture…")
@@ -118,23 +116,26 @@ class PicturesDock(QWidget):  # type: ignore[misc]
         form.addRow("Show", self.views)
         form.addRow("Size", self.picture_size)
         form.addRow("", self.picture_legend)
-        form.addRow(_row(self.save, self.copy))
+        form.addRow(row_of(self.save, self.copy))
         return group
 
     def _movie_group(self) -> QWidget:
         group = QGroupBox("Movie")
-        form = _form(group)
+        form = form_in(group)
         self.move_ = QComboBox()
         self.move_.addItems(list(MOVES))
         self.axis = QComboBox()
-        self.seconds = _number(0.1, 3600, TURN_SECONDS, 1, " s")
-        self.fps = _number(1, max(FASTEST.values()), FPS, 0, "")
-        self.movie_size = _sizes()
+        self.seconds = number_box(0.1, 3600, TURN_SECONDS, 1, " s")
+        self.fps = number_box(1, max(FASTEST.values()), FPS, 0, "")
+        self.movie_size = size_box()
         self.movie_size.setCurrentIndex(1 + SIZES.index((1280, 720)))
         self.file = QComboBox()
         self.file.addItems(list(FILES))
         self.movie_legend = QCheckBox("Legend under the picture")
         self.movie_legend.setChecked(True)
+        self.fit = QCheckBox("Everything in the picture")
+        self.fit.setToolTip("Off: the movie keeps the camera's zoom")
+        self.fit.setChecked(True)
         self.length = QLabel()
         self.length.setWordWrap(True)
         self.record = QPushButton("Record movie…")
@@ -144,9 +145,7 @@ class PicturesDock(QWidget):  # type: ignore[misc]
         self.bar.setTextVisible(False)
         self.said = QLabel()
         self.said.setWordWrap(True)
-        self.preview = QLabel()
-        self.preview.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        for widget in (self.bar, self.said, self.preview):
+        for widget in (self.bar, self.said):
             widget.hide()
         form.addRow("Movement", self.move_)
         form.addRow("Axis", self.axis)
@@ -154,12 +153,12 @@ class PicturesDock(QWidget):  # type: ignore[misc]
         form.addRow("Frames a second", self.fps)
         form.addRow("Size", self.movie_size)
         form.addRow("File", self.file)
+        form.addRow("", self.fit)
         form.addRow("", self.movie_legend)
         form.addRow(self.length)
-        form.addRow(_row(self.record, self.cancel))
+        form.addRow(row_of(self.record, self.cancel))
         form.addRow(self.bar)
         form.addRow(self.said)
-        form.addRow(self.preview)
         self.move_.currentIndexChanged.connect(self._moved)
         self.axis.currentIndexChanged.connect(self._axis_changed)
         self.file.currentIndexChanged.connect(self._tell_length)
@@ -184,7 +183,7 @@ class PicturesDock(QWidget):  # type: ignore[misc]
                 path,
                 seconds=self.seconds.value(),
                 fps=self.fps.value(),
-                size=_size_of(self.movie_size),
+                size=size_of(self.movie_size),
                 legend=self.movie_legend.isChecked(),
                 on_frame=_weakly(self, PicturesDock._progressed),
                 on_end=_weakly(self, PicturesDock._ended),
@@ -204,7 +203,7 @@ class PicturesDock(QWidget):  # type: ignore[misc]
                 self._viewer,
                 path,
                 views=self.views.currentData(),
-                size=_size_of(self.picture_size),
+                size=size_of(self.picture_size),
                 legend=self.picture_legend.isChecked(),
             )
         except TomoError as error:
@@ -214,7 +213,7 @@ class PicturesDock(QWidget):  # type: ignore[misc]
     def _copy(self) -> None:
         pixels = self._take(None)
         if pixels is not None:
-            QApplication.clipboard().setImage(_image(pixels))
+            QApplication.clipboard().setImage(image_of(pixels))
             self._say("The picture is on the clipboard.")
 
     def _ask_picture(self) -> None:
@@ -226,7 +225,9 @@ class PicturesDock(QWidget):  # type: ignore[misc]
 
     def _ask_movie(self) -> None:
         ending, kinds, _ = FILES[self.file.currentText()]
-        path = self._ask("Record movie", self._name(NAMES[self.move_.currentText()], ending), kinds)
+        path = self._ask(
+            "Record movie", self._name(MOVES[self.move_.currentText()][0], ending), kinds
+        )
         if path is not None:
             bare = ending and not path.suffix
             self.record_movie(path.with_name(path.name + ending) if bare else path)
@@ -246,7 +247,7 @@ class PicturesDock(QWidget):  # type: ignore[misc]
         return f"{stem}-{what}{ending}"
 
     def _move(self) -> Move:
-        return MOVES[self.move_.currentText()](self.axis.currentData())
+        return MOVES[self.move_.currentText()][1](self.axis.currentData(), self.fit.isChecked())
 
     def _progressed(self, frame: NDArray[np.uint8], done: int) -> None:
         if self.recording is None:
@@ -258,21 +259,15 @@ class PicturesDock(QWidget):  # type: ignore[misc]
             self._began = now
         else:
             left = (now - self._began) / (done - 1) * (count - done)
-            words += f" · {_duration(left)} left"
+            words += f" · {duration(left)} left"
         self._say(words)
-        picture = QPixmap.fromImage(_image(frame)).scaled(
-            *PREVIEW, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
-        )
-        self.preview.setPixmap(picture)
-        self.preview.show()
 
     def _ended(self, error: Exception | None) -> None:
         recording, self.recording = self.recording, None
         self._let(recording=False)
         self.bar.hide()
-        self.preview.hide()
         if error is None and recording is not None:
-            self._say(f"Written {recording.path.name} · {_size_on_disk(recording.path)}")
+            self._say(f"Written {recording.path.name} · {size_on_disk(recording.path)}")
         elif isinstance(error, Cancelled):
             self._say("Cancelled; nothing was written.")
         elif error is not None:
@@ -297,7 +292,8 @@ class PicturesDock(QWidget):  # type: ignore[misc]
         """The scan may be another one: its axes, and how long a flight takes."""
         link = current_link(self._viewer)
         axes = () if link is None else link.volume.axes
-        if axes != tuple(self.axis.itemData(i) for i in range(self.axis.count())):
+        if axes != self._axes:
+            self._axes = axes
             self._fill_axes()
         self.views.model().item(1).setEnabled(link is not None)
         self._tell_length()
@@ -329,14 +325,14 @@ class PicturesDock(QWidget):  # type: ignore[misc]
         self.fps.setMaximum(FASTEST[ending])
         try:
             count = frames_of(self.seconds.value(), self.fps.value())
-            width, height = _size_of(self.movie_size) or self._canvas_size()
+            width, height = size_of(self.movie_size) or self._canvas_size()
         except TomoError as error:
             self.length.setText(str(error))
             self.record.setEnabled(False)
             return
         self.record.setEnabled(self.recording is None)
         size = count * width * height * weight
-        self.length.setText(f"{count:,} frames · {width} × {height} · about {_bytes(size)}")
+        self.length.setText(f"{count:,} frames · {width} × {height} · up to {megabytes(size)}")
 
     def _canvas_size(self) -> tuple[int, int]:
         canvas = compat.qt_viewer_of(self._viewer)
@@ -360,72 +356,3 @@ def _weakly(dock: PicturesDock, method: Callable[..., None]) -> Callable[..., No
             method(found, *arguments)
 
     return call
-
-
-def _form(group: QGroupBox) -> QFormLayout:
-    form = QFormLayout(group)
-    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-    form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
-    return form
-
-
-def _row(*widgets: QWidget) -> QWidget:
-    row = QWidget()
-    line = QHBoxLayout(row)
-    line.setContentsMargins(0, 0, 0, 0)
-    for i, widget in enumerate(widgets):
-        line.addWidget(widget, stretch=0 if i else 1)
-    return row
-
-
-def _number(low: float, high: float, value: float, decimals: int, unit: str) -> QDoubleSpinBox:
-    box = QDoubleSpinBox()
-    box.setDecimals(decimals)
-    box.setRange(low, high)
-    box.setValue(value)
-    box.setSuffix(unit)
-    return box
-
-
-def _sizes() -> QComboBox:
-    """Sizes to choose from; another one may be typed."""
-    box = QComboBox()
-    box.setEditable(True)
-    box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-    box.addItems([AS_CANVAS, *(f"{width} × {height}" for width, height in SIZES)])
-    box.lineEdit().setToolTip("Width × height in pixels")
-    return box
-
-
-def _size_of(box: QComboBox) -> tuple[int, int] | None:
-    """What is chosen or typed; None for the canvas's."""
-    text = box.currentText()
-    if text == AS_CANVAS:
-        return None
-    try:
-        sides = [int(side) for side in re.split(r"\s*[x×,]\s*", text.strip())]
-    except ValueError:
-        raise TomoError(f"A size is width × height, e.g. 1280 × 720, not {text!r}.") from None
-    return checked_size(sides)
-
-
-def _image(pixels: NDArray[np.uint8]) -> QImage:
-    rows, columns = pixels.shape[:2]
-    whole = np.ascontiguousarray(pixels)
-    # A copy: the image would not keep the array alive.
-    return QImage(whole.data, columns, rows, 3 * columns, QImage.Format.Format_RGB888).copy()
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min"
-
-
-def _bytes(size: float) -> str:
-    return f"{size / 1e6:.1f} MB" if size < 1e7 else f"{size / 1e6:,.0f} MB"
-
-
-def _size_on_disk(path: Path) -> str:
-    files = path.iterdir() if path.is_dir() else (path,)
-    return _bytes(sum(file.stat().st_size for file in files))

@@ -51,7 +51,7 @@ class Turntable:
         Whether the volume is centred and zoomed so that it never leaves the picture.
     """
 
-    def __init__(self, axis: str | int | None = None, *, fit: bool = False) -> None:
+    def __init__(self, axis: str | int | None = None, *, fit: bool = True) -> None:
         self._wanted = axis
         self._fit = fit
 
@@ -86,10 +86,13 @@ class Sections:
     ----------
     axis
         Name or number of the axis that is gone along.
+    fit
+        Whether the sections are centred and zoomed so that all of them is seen.
     """
 
-    def __init__(self, axis: str | int = 0) -> None:
+    def __init__(self, axis: str | int = 0, *, fit: bool = True) -> None:
         self._wanted = axis
+        self._fit = fit
 
     def begin(self, stage: Stage) -> None:
         """See `Move`."""
@@ -102,9 +105,11 @@ class Sections:
                 f"{self._link.name} shares its sliders with a layer of more axes: hide or "
                 "remove that layer first."
             )
-        if dims.ndisplay != 2 or self._axis in dims.displayed:
+        came = dims.ndisplay != 2 or self._axis in dims.displayed
+        if came:
             dims.ndisplay = 2
             dims.order = (self._axis, *(axis for axis in dims.order if axis != self._axis))
+        if self._fit or came:
             stage.fit()
 
     @staticmethod

@@ -14,6 +14,7 @@ from ...base import Cancelled, Progress, TomoError
 from ...export.movie import check_movie, write_movie
 from ..commands import current_link
 from ..work import Job, when_idle
+from .cover import Cover
 from .moves import Flight, Move, Sections, Turntable, axis_of
 from .stage import Stage
 
@@ -117,9 +118,11 @@ class Recording:
         if self._stage.viewer in _recording:
             self._stage.close()
             raise TomoError("A movie of this window is being made: wait for it, or cancel it.")
+        self._cover = Cover(self._stage.canvas)
         try:
             move.begin(self._stage)
         except BaseException:
+            self._cover.close()
             self._stage.close()
             raise
         _recording[self._stage.viewer] = self
@@ -163,6 +166,7 @@ class Recording:
         try:
             caption = self._move.pose(self.done, self.count)
             frame = self._stage.shoot(caption)
+            self._cover.show(frame)
             self._frames.put_nowait(frame)
             self.done += 1
             if self._on_frame is not None:
@@ -201,6 +205,7 @@ class Recording:
         _recording.pop(self._stage.viewer, None)
         try:
             self._stage.close()
+            self._cover.close()
         except Exception as error:
             # Whoever waits must hear of the end all the same.
             self._error = self._error or error
@@ -219,7 +224,7 @@ def record_turntable(
     size: Sequence[int] | None = None,
     legend: bool = True,
     axis: str | int | None = None,
-    fit: bool = False,
+    fit: bool = True,
     progress: Progress | None = None,
 ) -> Path:
     """Write a movie in which the volume turns once about itself; the end meets the start.
@@ -272,6 +277,7 @@ def record_flight(
     legend: bool = True,
     axis: str | int = 0,
     volume: bool = False,
+    fit: bool = True,
     progress: Progress | None = None,
 ) -> Path:
     """Write a movie that goes along the depth of a scan.
@@ -287,6 +293,8 @@ def record_flight(
     volume
         Whether the eye flies through the volume in 3-D; else the movie shows the
         sections one after the other.
+    fit
+        Whether the sections are zoomed so that all of them is seen; else the zoom stays.
     viewer, path, fps, size, legend, progress
         As for `record_turntable`.
 
@@ -302,7 +310,7 @@ def record_flight(
     Cancelled
         It was cancelled; nothing is left of it.
     """
-    move = Flight(axis) if volume else Sections(axis)
+    move = Flight(axis) if volume else Sections(axis, fit=fit)
     if seconds is None:
         seconds = length_of_flight(viewer, axis)
     return _until_written(viewer, move, path, seconds, fps, size, legend, progress)

@@ -131,6 +131,11 @@ class Stage:
             ) from error
         return np.ascontiguousarray(shot[..., :3])
 
+    @property
+    def canvas(self) -> Any:
+        """The widget that is drawn on."""
+        return self._canvas.canvas.native
+
     def told(self, caption: str) -> Legend | None:
         """The legend of a picture; None if there is to be none."""
         return legend_of(self.viewer, caption) if self.legend else None
