@@ -107,3 +107,21 @@ def test_a_layer_that_is_no_scan_is_left_to_napari(window):
     assert window.scene.camera.zoom != zoom
     uninstall()
     window.layers.clear()
+
+
+def test_the_four_views_take_the_drag_and_share_the_window(on_screen, settle, qtbot):
+    from napari_gpt2_tomo.viewer.panes import close_views, open_views
+
+    views = open_views(on_screen.viewer)
+    settle()
+    pane = views.panes[1]
+    start = on_screen.console.window
+    canvas = compat.canvas_of(pane.qt_viewer)
+    middle = (canvas.width() / 2, canvas.height() / 2)
+    drag(canvas, middle, [(middle[0] + 30, middle[1]), (middle[0] + 60, middle[1] - 20)])
+    assert on_screen.console.window.width > start.width
+    assert on_screen.console.window.centre > start.centre
+    for other in views.panes:
+        assert other.layers[0].contrast_limits == pytest.approx(on_screen.console.window.limits)
+    close_views(on_screen.viewer)
+    settle()

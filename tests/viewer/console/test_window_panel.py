@@ -197,7 +197,7 @@ def test_a_part_has_its_own_histogram_units_and_presets(panel, shown, settle):
 
 def test_the_part_at_the_cursor_is_followed(panel, shown, settle, qtbot):
     shown.viewer.dims.set_current_step(0, shown.link.volume.voxel("wpe.weight", (3, 3))[0])
-    panel.parts.setCurrentText(AT_CURSOR)
+    panel.parts.setCurrentIndex(panel.parts.findText(AT_CURSOR))
     panel.parts.activated.emit(panel.parts.currentIndex())
     assert panel.part == "position_embedding"
     at = shown.link.volume.voxel("h.1.mlp.c_fc.weight", (3, 3))
@@ -231,3 +231,25 @@ def test_the_mouse_over_the_histogram_is_told_the_share_below(panel):
     before = grab(panel.histogram)
     move(panel.histogram, (120.0, 60.0), LEFT)
     assert (grab(panel.histogram) != before).any()
+
+
+def test_parts_are_searched_by_typing(panel, shown, settle):
+    edit = panel.parts.lineEdit()
+    edit.setText("no such part")
+    edit.editingFinished.emit()
+    assert panel.parts.currentText() == "All weights"
+    panel.parts.setCurrentIndex(panel.parts.findText("L2.o"))
+    panel.parts.activated.emit(panel.parts.currentIndex())
+    assert panel.part == "L2.o"
+    settle()
+
+
+def test_another_signal_in_place_brings_its_own_histogram_and_symbol(panel, shown, settle):
+    from napari_gpt2_tomo.viewer.switch import switch
+
+    assert panel.units.button(0).text() == "|w|"
+    switch(shown.viewer, shown.link, signal="signed")
+    settle()
+    assert panel.units.button(0).text() == "w"
+    assert panel.histogram.distribution.signal == "signed"
+    assert panel.histogram.window_ == shown.console.window

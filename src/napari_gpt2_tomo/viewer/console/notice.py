@@ -48,7 +48,7 @@ def _show(viewer: Any) -> None:
         notification_manager,
     )
 
-    if viewer is None or viewer not in compat.open_viewers():
+    if viewer is None or viewer not in compat.open_viewers() or _is_open():
         return
     weak = ref(viewer)
 
@@ -61,3 +61,14 @@ def _show(viewer: Any) -> None:
 
     actions = (("Open", open_it), ("Don't ask again", stop_offering))
     notification_manager.dispatch(Notification(TEXT, NotificationSeverity.INFO, actions))
+
+
+def _is_open() -> bool:
+    from qtpy.QtWidgets import QApplication
+
+    from .dock import ScannerConsole
+
+    return any(
+        isinstance(widget, ScannerConsole) and widget.isVisible()
+        for widget in QApplication.allWidgets()
+    )

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
     QPushButton,
     QVBoxLayout,
 )
-from superqt import QDoubleRangeSlider
+from superqt import QDoubleRangeSlider, QSearchableComboBox
 
 from ...base import DisplayError, Progress, TomoError
 from ...display.console import Console
@@ -68,9 +68,9 @@ class WindowPanel(Panel):
         self.centre, self.width_ = NumberField("Centre of the window"), NumberField("Width")
         self.units = QButtonGroup(self)
         self.presets = PresetChooser(self._present)
-        self.parts = QComboBox()
+        self.parts = QSearchableComboBox()
         self.parts.setAccessibleName("What the histogram, σ and percentages refer to")
-        self.parts.setToolTip("What the histogram, σ, HU and percentages refer to")
+        self.parts.setToolTip("What the histogram, σ, HU and percentages refer to; type to search")
         self.parts.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
@@ -91,6 +91,7 @@ class WindowPanel(Panel):
         self.units.idClicked.connect(self._show_numbers)
         self.presets.chosen.connect(self._apply)
         self.parts.activated.connect(self._choose_part)
+        self.parts.lineEdit().editingFinished.connect(self._show_chosen_part)
         self.drag.toggled.connect(set_drags_window)
 
     def set_link(self, link: ScanLink | None) -> None:
@@ -246,6 +247,7 @@ class WindowPanel(Panel):
     # Parts.
 
     def _fill_parts(self, link: ScanLink) -> None:
+        self.units.button(0).setText(LOOKS[link.volume.signal].symbol)
         names = [part.name for part in link.volume.anatomy.parts]
         if [self.parts.itemText(i) for i in range(2, self.parts.count())] == names:
             return
@@ -254,14 +256,16 @@ class WindowPanel(Panel):
             self.parts.clear()
             self.parts.addItems([EVERYTHING, AT_CURSOR, *names])
             self.parts.setCurrentIndex(max(self.parts.findText(before), 0))
-        symbol = LOOKS[link.volume.signal].symbol
-        self.units.button(0).setText(symbol)
 
     def _choose_part(self, index: int) -> None:
         if index == 1:
             self._look_at_cursor()
         else:
             self._show_part(None if index == 0 else self.parts.itemText(index))
+
+    def _show_chosen_part(self) -> None:
+        """Text that names no part gives way to what is chosen."""
+        self.parts.setEditText(self.parts.itemText(self.parts.currentIndex()))
 
     def _cursor_moved(self, *_: Any) -> None:
         if self.parts.currentIndex() == 1:
