@@ -2,7 +2,8 @@
 
 const TAP_PIXELS = 4; // A press that moved less is a click.
 const TAP_MS = 350;
-const PINCH_SHARE = 0.06; // Two fingers that change their distance by more want to zoom.
+const PINCH_SHARE = 0.14; // Two fingers that change their distance by more want to zoom, …
+const TWO_PIXELS = 9; // … those that move together by more want something else.
 
 /**
  * Listen to an element.
@@ -15,8 +16,7 @@ function listen(element, on) {
   const fingers = new Map();
   let kind = null;
   let from = null;
-  let spread = 0;
-  let pinching = false;
+  let two = null; // What two fingers did since they were put down.
 
   const begin = (next, event) => {
     if (kind) on.end?.(kind);
@@ -44,8 +44,7 @@ function listen(element, on) {
       begin(right ? "right" : move ? "middle" : (names[event.button] ?? "left"), event);
     } else if (fingers.size === 2) {
       from.moved = true;
-      spread = distance();
-      pinching = false;
+      two = { spread: distance(), first: distance(), middle: middle(), start: middle(), means: null, frame: 0 };
       begin("two", event);
     }
     event.preventDefault();
@@ -63,16 +62,26 @@ function listen(element, on) {
     const now = middle();
     if (Math.hypot(now.x - from.x, now.y - from.y) > TAP_PIXELS) from.moved = true;
     if (fingers.size === 2) {
-      const ratio = distance() / spread;
-      if (!pinching && Math.abs(Math.log(ratio)) > PINCH_SHARE) pinching = true;
-      if (pinching) {
-        spread = distance();
-        on.pinch?.(ratio, now.x, now.y);
-        return;
-      }
+      // Fingers are told of one after another: only together they show what is meant.
+      two.frame ||= requestAnimationFrame(() => follow(event));
+      return;
     }
     if (kind && (from.moved || kind !== "left")) on.drag?.(kind, event, now.x - before.x, now.y - before.y);
   });
+
+  const follow = (event) => {
+    if (fingers.size !== 2 || !two) return;
+    two.frame = 0;
+    const [spread, now] = [distance(), middle()];
+    if (!two.means) {
+      if (Math.abs(Math.log(spread / two.first)) > PINCH_SHARE) two.means = "pinch";
+      else if (Math.hypot(now.x - two.start.x, now.y - two.start.y) > TWO_PIXELS) two.means = "drag";
+      else return;
+    }
+    if (two.means === "pinch") on.pinch?.(spread / two.spread, now.x, now.y);
+    else on.drag?.("two", event, now.x - two.middle.x, now.y - two.middle.y);
+    Object.assign(two, { spread, middle: now });
+  };
 
   const leave = (event) => {
     if (!fingers.delete(event.pointerId)) return;

@@ -24,7 +24,7 @@ const store = new Store({
   theme: "dark",
 });
 
-const page = { scan, store, addresses: null, picture: null, volume: null, panes: [] };
+const page = { scan, store, addresses: null, picture: null, volume: null, histogram: null, panes: [] };
 window.scanner = page; // For scripts and tests: scanner.store.set({…}), scanner.describe([i, j, k]).
 
 const ready = (word) => {
@@ -55,6 +55,7 @@ async function main() {
   const volume = new VolumePane(scan, picture, store);
   page.volume = volume;
   const histogram = new HistogramPanel(scan, picture, store, () => transfers.get(store.state.transfer));
+  page.histogram = histogram;
   const windowing = new Windowing(store, () => histogram.spread());
   const units = new Units(scan);
   for (const view of [...panes, volume]) view.connect(windowing);
@@ -122,6 +123,7 @@ function connectColours(panes, volume, histogram) {
 
 function connectSliders(panes) {
   const names = ["Axial", "Coronal", "Sagittal"];
+  const typing = new Set(); // Fields that somebody is writing in: they are left alone.
   panes.forEach((pane, axis) => {
     const { name } = scan.axes[axis];
     byId(`title-${axis}`).textContent = names[axis];
@@ -137,13 +139,17 @@ function connectSliders(panes) {
         at[axis] = clamp(Number.isFinite(wanted) ? wanted : at[axis], 0, scan.shape[axis] - 1);
         store.set({ cursor: at });
         field.value = at[axis];
+        typing.delete(field);
       });
+      if (kind === "number") field.addEventListener("input", () => typing.add(field));
+      field.addEventListener("blur", () => typing.delete(field));
     }
   });
   store.on("cursor", ({ cursor }) => {
     cursor.forEach((value, axis) => {
-      byId(`slider-${axis}`).value = value;
-      byId(`number-${axis}`).value = value;
+      for (const field of [byId(`slider-${axis}`), byId(`number-${axis}`)]) {
+        if (!typing.has(field)) field.value = value;
+      }
     });
   });
 }

@@ -195,7 +195,11 @@ class SlicePane {
     listen(this.canvas, {
       start: (kind, event) => {
         if (windowing.takes(kind)) windowing.start(this.canvas);
-        else if (kind === "left") this.store.set({ cursor: this.voxelAt(event) });
+        // A finger may be the first of two: it has to move or leave before it counts.
+        else if (kind === "left" && event.pointerType !== "touch") this.store.set({ cursor: this.voxelAt(event) });
+      },
+      tap: (event) => {
+        if (!this.store.state.dragging) this.store.set({ cursor: this.voxelAt(event) });
       },
       drag: (kind, event, dx, dy) => {
         if (windowing.takes(kind)) windowing.drag(dx, dy, event.shiftKey);
