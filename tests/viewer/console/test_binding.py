@@ -34,6 +34,7 @@ def test_a_change_of_the_layer_is_one_of_the_console(shown):
     assert console.window.limits == pytest.approx((0.05, 0.4))
     assert (console.gamma, console.opacity, console.rendering) == (1.5, 0.4, "mip")
     assert (console.attenuation, console.transfer) == (0.2, "viridis")
+    image.rendering = "iso"
     image.iso_threshold = 0.05 + 0.75 * 0.35
     assert console.iso_threshold == pytest.approx(0.75)
 

@@ -115,9 +115,9 @@ class Binding:
             if not _same((low, high), self._console.window.limits):
                 self._soon.stop()
                 self._console.window = Window.of_limits(low, high)
-                layer.iso_threshold = threshold_of(self._console)
 
         self._take(change)
+        self._push_threshold()
 
     def _take_colormap(self, event: Any = None) -> None:
         def change(layer: Any) -> None:
@@ -135,6 +135,7 @@ class Binding:
 
     def _take_rendering(self, event: Any = None) -> None:
         self._take(lambda layer: setattr(self._console, "rendering", str(layer.rendering)))
+        self._push_threshold()
         self._push_colormap()
 
     def _take_attenuation(self, event: Any = None) -> None:
@@ -191,13 +192,17 @@ class Binding:
 
     def _push_rendering(self, *_: Any) -> None:
         self._push("rendering", self._console.rendering)
+        self._push_threshold()
         self._push_colormap()
 
     def _push_attenuation(self, *_: Any) -> None:
         self._push("attenuation", self._console.attenuation)
 
     def _push_threshold(self, *_: Any) -> None:
-        self._push("iso_threshold", threshold_of(self._console))
+        # In units of the data it changes with every move of the window, and napari draws
+        # the layer's thumbnail again for it.
+        if self._console.rendering == "iso":
+            self._push("iso_threshold", threshold_of(self._console))
 
     def _turned(self, event: Any = None) -> None:
         self._push_colormap()
