@@ -48,6 +48,10 @@ $(VENV)/.ready: $(VENV)/.created pyproject.toml constraints.txt
 	@scripts/install.sh all
 	@touch $@
 
-$(VENV)/.ready-test: $(VENV)/.created pyproject.toml constraints.txt
+$(VENV)/.browsers: scripts/system-packages.sh $(VENV)/.created
+	@scripts/system-packages.sh test
+	@touch $@
+
+$(VENV)/.ready-test: $(VENV)/.created $(VENV)/.browsers pyproject.toml constraints.txt
 	@scripts/install.sh all,test
 	@touch $@ $(VENV)/.ready

@@ -2,7 +2,8 @@
 # What napari needs from the system that pip does not bring: OpenGL, Qt's X11 libraries, a
 # virtual screen for machines without one, and the module that makes virtual environments.
 # Installs what is missing where it may; otherwise prints the command and goes on, for the
-# libraries may be there under other names.
+# libraries may be there under other names. With "test" it also installs the browsers that some
+# tests open pages in; without those the tests are skipped.
 set -uo pipefail
 
 # "a|b" is one library under two names (Debian's 64-bit time transition renamed some).
@@ -13,6 +14,8 @@ packages=(
     libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1
     libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libdbus-1-3
 )
+
+browsers=(chromium firefox-esr)
 
 if [ "$(uname -s)" != Linux ]; then
     exit 0 # macOS and Windows have their OpenGL, and Qt's wheels bring the rest.
@@ -35,6 +38,14 @@ for names in "${packages[@]}"; do
     done
     if [ -z "$found" ]; then missing+=("$names"); fi
 done
+if [ "${1:-}" = test ]; then
+    for name in "${browsers[@]}"; do
+        # Ubuntu's packages of these names only lead to its shop: not needed that badly.
+        if ! installed "$name" && apt-cache show "$name" 2>/dev/null | grep -q '^Package:'; then
+            missing+=("$name")
+        fi
+    done
+fi
 if [ ${#missing[@]} -eq 0 ]; then
     exit 0
 fi
