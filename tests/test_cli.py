@@ -39,7 +39,8 @@ def test_version_is_the_installed_one(run):
 
 def test_help_names_every_command(run):
     text = run("--help").stdout
-    assert all(command in text for command in ("view", "info", "probe", "slice", "cache"))
+    known = ("view", "info", "probe", "slice", "picture", "movie", "cache")
+    assert all(command in text for command in known)
 
 
 def test_info_prints_sizes(run, tiny_phantom):
@@ -97,18 +98,26 @@ def test_probe_of_air_says_so(run, tiny_phantom):
         (["slice", "PHANTOM", "-o", "OUT", "--at", "100000"], 2, "section goes from 0 to"),
         (["slice", "PHANTOM", "-o", "OUT", "--window", "2,1"], 2, "rising"),
         (["slice", "PHANTOM", "-o", "OUT", "--colormap", "mud"], 1, "mud"),
+        (["slice", "PHANTOM", "-o", "OUT", "--window", "1,x"], 2, "or a preset"),
+        (["slice", "PHANTOM", "-o", "OUT", "--window", "soft"], 1, "soft-tissue"),
+        (["picture", "PHANTOM", "PICTURE.jpg"], 1, "use .png"),
+        (["picture", "PHANTOM", "OUT", "--size", "big"], 2, "2 whole numbers"),
+        (["picture", "PHANTOM", "OUT", "--view", "oblique"], 2, "sagittal"),
+        (["movie", "PHANTOM", "MOVIE.avi"], 1, "use .mp4, .gif"),
+        (["movie", "PHANTOM", "MOVIE.gif", "--fps", "60"], 1, "at most 50"),
         (["slice", "PHANTOM", "-o", "OUT", "--layout", "heads", "--axis", "head"], 2, "2 of them"),
     ],
 )
 def test_a_mistake_is_one_clear_message(run, tiny_phantom, tmp_path, arguments, status, message):
     places = {"PHANTOM": str(tiny_phantom), "OUT": str(tmp_path / "out.png")}
+    places |= {name: str(tmp_path / name) for name in arguments if "." in name[-5:]}
     result = run(*(places.get(item, item) for item in arguments), status=status)
     flat = " ".join(result.stderr.replace("│", " ").split())
     assert message in flat
     assert "Traceback" not in result.output
     if status == 1:
         assert result.stderr.startswith("napari-gpt2-tomo: ")
-    assert not (tmp_path / "out.png").exists()
+    assert not list(tmp_path.iterdir())
 
 
 def test_slice_writes_a_pixel_per_parameter(run, tiny_phantom, tmp_path):
@@ -148,6 +157,58 @@ def test_slice_cuts_a_layout_of_four_axes_twice(run, tiny_phantom, tmp_path):
     )  # fmt: skip
     with Image.open(out) as image:
         assert image.size == (64, 16)
+
+
+def test_slice_takes_transfer_functions_and_windows_of_the_console(run, tiny_phantom, tmp_path):
+    out = tmp_path / "section.png"
+    text = run(
+        "slice", tiny_phantom, "--transfer", "CT bone", "--window", "fine-structure", "-o", out
+    ).stdout
+    low, high = (float(limit) for limit in text.split(" from ")[1].split(" to "))
+    assert low < high
+    with Image.open(out) as image:
+        first = np.asarray(image)
+    run("slice", tiny_phantom, "--transfer", "Heat", "--window", "fine-structure", "-o", out)
+    with Image.open(out) as image:
+        assert (np.asarray(image) != first).any()
+
+
+def test_picture_writes_four_views_or_one(run, make_napari_viewer, tiny_phantom, tmp_path):
+    # The fixture is not called, but napari's application is replaced and cleaned up.
+    four, one = tmp_path / "new" / "four.png", tmp_path / "one.png"
+    run("picture", tiny_phantom, four, "--size", "600x500", "--transfer", "Heat")
+    run(
+        "picture", tiny_phantom, one, "--view", "axial", "--at", 7, "--size", "300x200",
+        "--window", "0,0.3", "--no-legend",
+    )  # fmt: skip
+    with Image.open(four) as image:
+        assert image.size == (600, 500)
+        assert "magnitude |w|" in image.text["Title"]
+        pixels = np.asarray(image)
+    assert (pixels[:450].max(axis=2) > 40).mean() > 0.1
+    with Image.open(one) as image:
+        assert image.size == (300, 200)
+        assert "axial · section 7 of" in image.text["Title"]
+        assert "from 0 to 0.3" in image.text["Title"]
+
+
+def test_movie_writes_a_turntable_or_a_flight(run, make_napari_viewer, tiny_phantom, tmp_path):
+    turn, flight = tmp_path / "turn.gif", tmp_path / "flight"
+    small = ("--size", "160x120", "--fps", 8)
+    run("movie", tiny_phantom, turn, "--turntable", "--seconds", 0.5, *small)
+    run("movie", tiny_phantom, flight, "--flight", "--seconds", 0.5, "--axis", "channel", *small)
+    with Image.open(turn) as image:
+        assert (image.n_frames, image.size) == (4, (160, 120))
+    assert len(list(flight.glob("*.png"))) == 4
+    with Image.open(flight / "00001.png") as image:
+        assert image.text["Title"].startswith("phantom-gpt2-tiny")
+
+
+def test_phantom_is_the_name_of_the_built_in_checkpoint(run, tiny_phantom, monkeypatch):
+    from napari_gpt2_tomo.checkpoint import phantom
+
+    monkeypatch.setattr(phantom, "phantom_checkpoint", lambda progress=None: tiny_phantom)
+    assert "gpt2" in run("info", "phantom").stdout
 
 
 def test_cache_lists_what_it_holds_and_clears_it(run, tmp_path, monkeypatch):

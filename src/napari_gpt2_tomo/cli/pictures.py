@@ -182,7 +182,7 @@ def _turn_to(viewer: Any, view: View, at: int | None) -> None:
         dims.ndisplay = 3
         # 3-D begins coarse: the finest level that fits is read in the background.
         finish_all()
-    viewer.reset_view()
+    viewer.fit_to_view()
 
 
 def _cut(viewer: Any, axis: int, at: int) -> None:
