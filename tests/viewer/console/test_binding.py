@@ -94,6 +94,14 @@ def test_the_slider_of_napari_reaches_some_widths_beyond_the_window(shown):
     assert high <= min(shown.link.volume.range[1], 3 * shown.image.contrast_limits[1])
 
 
+def test_a_preset_brings_the_slider_back_from_a_window_far_out(shown):
+    usual = shown.image.contrast_limits_range
+    shown.console.set_limits(0, 3000)
+    assert shown.image.contrast_limits_range[1] == 3000
+    shown.console.apply_preset("p0.1-99.9")
+    assert shown.image.contrast_limits_range == pytest.approx(usual)
+
+
 def test_a_removed_layer_is_let_go(shown, settle):
     events = shown.console.events
     before = {name: len(getattr(events, name)) for name in LINKED}

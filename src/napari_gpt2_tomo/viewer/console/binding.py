@@ -87,6 +87,7 @@ class Binding:
         """What is done when fields of the console change."""
         return {
             "window": self._window_moved,
+            "preset": self._preset_chosen,
             "transfer invert": self._push_colormap,
             "gamma": self._push_gamma,
             "opacity": self._push_opacity,
@@ -180,6 +181,11 @@ class Binding:
             shown = layer.contrast_limits
             # Limits outside of it would be moved into it.
             self._push("contrast_limits_range", [min(low, shown[0]), max(high, shown[1])])
+
+    def _preset_chosen(self, *_: Any) -> None:
+        # A window far out widened the range; one by hand is no reason to change it.
+        if self._console.preset is not None:
+            self._push_range()
 
     def _push_colormap(self, *_: Any) -> None:
         self._push("colormap", colormap_of(self._console, self._displayed()))
