@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .viewer.navigator.fly import go_to
     from .viewer.navigator.pinning import pin
     from .viewer.panes.views import open_views
+    from .viewer.pictures import record_flight, record_turntable, screenshot
     from .viewer.state import open_session, save_script, save_session
     from .viewer.view import link
     from .volume.address import Address
@@ -44,9 +45,12 @@ __all__ = [
     "open_session",
     "open_views",
     "pin",
+    "record_flight",
+    "record_turntable",
     "save_script",
     "save_session",
     "scan",
+    "screenshot",
     "view",
 ]
 
@@ -65,8 +69,11 @@ _HOME = {
     "open_session": ".viewer.state",
     "open_views": ".viewer.panes.views",
     "pin": ".viewer.navigator.pinning",
+    "record_flight": ".viewer.pictures",
+    "record_turntable": ".viewer.pictures",
     "save_script": ".viewer.state",
     "save_session": ".viewer.state",
+    "screenshot": ".viewer.pictures",
 }
 
 
