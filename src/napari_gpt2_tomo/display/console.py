@@ -294,10 +294,19 @@ def _flag(name: str, value: Any) -> bool:
     return bool(value)
 
 
+def _whole(name: str, value: Any, low: int, high: float = math.inf) -> int:
+    try:
+        number = -1 if isinstance(value, bool) or int(value) != value else int(value)
+    except (TypeError, ValueError, OverflowError):
+        number = -1
+    if not low <= number <= high:
+        to = f"from {low} to {high:,}" if high < math.inf else f"of {low} or more"
+        raise DisplayError(f"{name} must be a whole number {to}, not {value!r}.")
+    return number
+
+
 def _slab(name: str, value: Any) -> int:
-    if isinstance(value, bool) or int(value) != value or value < 1:
-        raise DisplayError(f"A slab is 1 or more sections thick, not {value!r}.")
-    return int(value)
+    return _whole("The thickness of a slab in sections", value, 1)
 
 
 def _region(name: str, value: Any) -> Region | None:
@@ -315,34 +324,38 @@ def _region(name: str, value: Any) -> Region | None:
 
 
 def _count(name: str, value: Any) -> int:
-    if isinstance(value, bool) or int(value) != value or not 0 <= value <= MOST_POINTS:
-        raise DisplayError(f"{name} must be a number from 0 to {MOST_POINTS:,}, not {value!r}.")
-    return int(value)
+    return _whole(f"The number of {name}", value, 0, MOST_POINTS)
 
 
 def _level(name: str, value: Any) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or int(value) != value or value < 0:
-        raise DisplayError(f"A level of detail is 0 (the finest) or more, not {value!r}.")
-    return int(value)
+    return None if value is None else _whole("A level of detail (0 is the finest)", value, 0)
 
 
 def _names(name: str, value: Any) -> frozenset[str]:
-    return frozenset([value] if isinstance(value, str) else value)
+    try:
+        names = frozenset([value] if isinstance(value, str) else value)
+    except TypeError:
+        names = frozenset([value])
+    if not all(isinstance(one, str) for one in names):
+        raise DisplayError(f"{name} must be names of parts, not {value!r}.")
+    return names
 
 
 def _names_or_all(name: str, value: Any) -> frozenset[str] | None:
     return None if value is None else _names(name, value)
 
 
-def _tints(name: str, value: Mapping[str, Any]) -> Mapping[str, Colour]:
-    tints = {}
-    for part, colour in value.items():
-        rgb = tuple(float(shade) for shade in colour)
-        if len(rgb) != 3 or not all(0 <= shade <= 1 for shade in rgb):
-            raise DisplayError(f"The tint of {part} must be red, green, blue in 0…1.")
-        tints[part] = rgb
+def _tints(name: str, value: Any) -> Mapping[str, Colour]:
+    tints: dict[str, Colour] = {}
+    try:
+        for part, (red, green, blue) in value.items():
+            tints[str(part)] = (float(red), float(green), float(blue))
+    except (AttributeError, TypeError, ValueError):
+        raise DisplayError(
+            f"Tints must be red, green, blue by name of a part, not {value!r}."
+        ) from None
+    if not all(0 <= shade <= 1 for rgb in tints.values() for shade in rgb):
+        raise DisplayError(f"Tints must be red, green, blue in 0…1, not {value!r}.")
     return MappingProxyType(tints)
 
 
