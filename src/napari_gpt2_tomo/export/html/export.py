@@ -1,6 +1,7 @@
 """A scan as one HTML file that anybody can open, without this program and without a network."""
 
 import os
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +44,8 @@ def export_html(
     max_voxels: int = DEFAULT_VOXELS,
     window: "Limits | str | None" = None,
     transfer: str | None = None,
+    invert: bool = False,
+    at: Sequence[int] | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Write a scan as one offline HTML page: three slices, the volume, a probe.
@@ -63,6 +66,11 @@ def export_html(
         or its key. By default percentiles 0.1 to 99.9 of what is shown.
     transfer
         Name of a transfer function or of a colormap; the signal's own by default.
+    invert
+        Whether the colours begin turned round.
+    at
+        Level-0 voxel of the crosshair at first; by default a place where there is something
+        to see.
     progress
         Told of the pass over the weights that computes the overview, if the cache lacks it.
 
@@ -86,6 +94,8 @@ def export_html(
         max_voxels=max_voxels,
         window=window,
         transfer=transfer,
+        invert=invert,
+        at=at,
         progress=progress,
     )
     return Path(path)
@@ -99,6 +109,8 @@ def write_scanner(
     max_voxels: int = DEFAULT_VOXELS,
     window: "Limits | str | None" = None,
     transfer: str | None = None,
+    invert: bool = False,
+    at: Sequence[int] | None = None,
     progress: Progress | None = None,
 ) -> int:
     """Write the page of a volume of a scan; see `export_html`.
@@ -111,10 +123,14 @@ def write_scanner(
     wanted = _wanted(window)
     colours = for_signal(volume.signal) if transfer is None else transfer_of(transfer)
     resolution = choose_resolution(volume, max_voxels)
+    start = None if at is None else resolution.voxel(at)
     voxels = take_voxels(volume, resolution, progress)
     shown = wanted.window(voxels.scale) if isinstance(wanted, Preset) else wanted
     tables = make_tables(volume, scan.shapes, resolution, voxels.labels)
     header = make_header(scan, volume, resolution, voxels, colours, shown.limits)
+    header["invert"] = invert
+    if start is not None:
+        header["start"] = start
     page = Page(
         title=f"{scan.name} · {volume.layout.name} · napari-gpt2-tomo",
         body=source(MARKUP),

@@ -1,6 +1,7 @@
 """Which level of a volume a page shows, and how large that makes the page."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...base import DisplayError
@@ -42,6 +43,27 @@ class Resolution:
     factors: tuple[int, ...]
     index: tuple[slice, ...]
     shape: tuple[int, int, int]
+
+    def voxel(self, at: Sequence[int]) -> list[int]:
+        """The page's voxel that shows a voxel of level 0; the nearest one for the margins.
+
+        Raises
+        ------
+        DisplayError
+            It has not one index for each axis of the volume.
+        """
+        stops = [piece.stop for piece in self.index]
+        if len(at) != len(stops):
+            raise DisplayError(f"A place in this volume has {len(stops)} indices, not {len(at)}.")
+        inside = [
+            min(max(int(v) // f, 0), stop - 1)
+            for v, f, stop in zip(at, self.factors, stops, strict=True)
+        ]
+        *leading, row, column = inside
+        merged = 0
+        for v, stop in zip(leading, stops, strict=False):
+            merged = merged * stop + v
+        return [merged, row, column]
 
     @property
     def voxels(self) -> int:

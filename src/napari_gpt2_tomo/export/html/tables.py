@@ -122,15 +122,10 @@ def _at(part: Part, places: Places, resolution: Resolution) -> list[int] | None:
         voxel = middle(places.extent(part, [(0, n) for n in part.shape]))
     except LayoutError:
         return None
-    at = [v // f for v, f in zip(voxel, resolution.factors, strict=True)]
-    stops = [piece.stop for piece in resolution.index]
-    if any(v >= stop for v, stop in zip(at, stops, strict=True)):
+    stops = [piece.stop * f for piece, f in zip(resolution.index, resolution.factors, strict=True)]
+    if any(v >= stop for v, stop in zip(voxel, stops, strict=True)):
         return None
-    *leading, row, column = at
-    merged = 0
-    for v, stop in zip(leading, stops, strict=False):
-        merged = merged * stop + v
-    return [merged, row, column]
+    return resolution.voxel(voxel)
 
 
 def _blocks(layout: BlockLayout, resolution: Resolution, numbers: Mapping[str, int]) -> Table:

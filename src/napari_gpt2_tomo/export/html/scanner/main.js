@@ -9,7 +9,7 @@ const store = new Store({
   low: scan.window[0],
   high: scan.window[1],
   transfer: scan.transfer,
-  invert: false,
+  invert: scan.invert,
   opacity: 0.6,
   mode: "depth",
   cut: null,
