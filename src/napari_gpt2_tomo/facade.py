@@ -34,6 +34,11 @@ class Scan:
     sizes
         Hyper-parameters that the file does not tell, e.g. ``n_heads=12``.
 
+    Attributes
+    ----------
+    family, sizes
+        As given.
+
     Raises
     ------
     CheckpointError
@@ -45,6 +50,8 @@ class Scan:
     ) -> None:
         self.checkpoint: Checkpoint = open_checkpoint(Path(path))
         given = {name: size for name, size in sizes.items() if size is not None}
+        self.family = family
+        self.sizes: dict[str, int] = given
         self.anatomy: Anatomy = Anatomy.of(self.checkpoint, family=family, **given)
 
     @property

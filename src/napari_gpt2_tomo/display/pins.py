@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +19,9 @@ COLUMNS = (
     "head", "neuron", "token", "voxel", "note",
 )  # fmt: skip
 """Columns of a table of pins, in order."""
+
+Entry = tuple[str, tuple[int, ...], str]
+"""What is kept of a pin: tensor, index and note."""
 
 NOTE_LENGTH = 2000
 """Characters of a note that are kept."""
@@ -83,10 +86,6 @@ class Pin:
         values = (getattr(self, name) for name in COLUMNS)
         return tuple(_text(value) for value in values)
 
-    def to_json(self) -> dict[str, Any]:
-        """The parameter and the note; the rest follows from the model."""
-        return {"tensor": self.tensor, "index": list(self.index), "note": self.note}
-
 
 class Pins:
     """The pins of one scan, in the order in which they were set; each parameter once."""
@@ -140,17 +139,12 @@ class Pins:
         """Rows as tab-separated values with a header, as spreadsheets paste them."""
         return self._table(rows, "\t")
 
-    def to_json(self) -> list[dict[str, Any]]:
-        """The pins as plain data, see `restore`."""
-        return [pin.to_json() for pin in self._pins]
-
-    def restore(self, entries: Sequence[Mapping[str, Any]], volume: Volume) -> list[str]:
-        """Add pins from `to_json`; returns a sentence for each that the model does not have."""
+    def restore(self, entries: Iterable[Entry], volume: Volume) -> list[str]:
+        """Add pins that were kept; returns a sentence for each that the model does not have."""
         lost = []
-        for entry in entries:
-            tensor, index = str(entry["tensor"]), tuple(int(i) for i in entry["index"])
+        for tensor, index, note in entries:
             try:
-                pin = _pin(volume, tensor, index, str(entry.get("note", "")))
+                pin = _pin(volume, tensor, index, note)
             except (LayoutError, IndexError) as error:
                 lost.append(f"The pin {tensor}{list(index)} is left out: {error}")
                 continue

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..base import DisplayError, save_text
+from ..volume.choice import Choice
 from .console_state import console_of_json, console_to_json
 from .fields import (
     Fields,
@@ -24,6 +25,7 @@ from .fields import (
     shortened,
     text,
 )
+from .looks import LOOKS
 
 __all__ = [
     "FORMAT",
@@ -34,7 +36,6 @@ __all__ = [
     "SessionState",
     "Source",
     "ViewState",
-    "VolumeChoice",
     "read_state",
     "write_state",
 ]
@@ -89,31 +90,6 @@ class Source:
 
 
 @dataclass(frozen=True)
-class VolumeChoice:
-    """What a volume shows: the arguments of `Scan.volume`."""
-
-    layout: str
-    signal: str
-    reduction: str
-    tensor: str | None = None
-    role: str | None = None
-
-    @classmethod
-    def of_json(cls, data: Any, where: str) -> "VolumeChoice":
-        """From parsed JSON; whether there is such a volume is found out when it is opened."""
-        entries = Fields(data, where)
-        found = cls(
-            entries.take("layout", text),
-            entries.take("signal", text),
-            entries.take("reduction", text),
-            entries.optional("tensor", text),
-            entries.optional("role", text),
-        )
-        entries.done()
-        return found
-
-
-@dataclass(frozen=True)
 class PinEntry:
     """A pinned parameter; the rest follows from the model."""
 
@@ -160,7 +136,7 @@ class ScanState:
 
     source: Source
     name: str
-    volume: VolumeChoice
+    volume: Choice
     console: Mapping[str, Any]
     cursor: tuple[int, ...]
     margins: bool = False
@@ -176,7 +152,7 @@ class ScanState:
         found = cls(
             entries.take("source", lambda value: Source.of_json(value, f"{where}, source")),
             entries.take("name", text),
-            entries.take("volume", lambda value: VolumeChoice.of_json(value, f"{where}, volume")),
+            entries.take("volume", lambda value: _choice(value, f"{where}, volume")),
             entries.take("console", lambda value: console_of_json(value, f"{where}, console")),
             entries.take("cursor", integers),
             entries.take("margins", flag, False),
@@ -317,6 +293,20 @@ def read_state(path: Path) -> SessionState:
         return SessionState.of_json(words)
     except DisplayError as error:
         raise DisplayError(f"{path}: {error}") from None
+
+
+def _choice(data: Any, where: str) -> Choice:
+    """What a volume shows; whether there is such a volume is found out when it is opened."""
+    entries = Fields(data, where)
+    found = Choice(
+        entries.take("layout", text),
+        entries.take("signal", one_of(tuple(LOOKS))),
+        entries.take("reduction", text),
+        entries.optional("tensor", text),
+        entries.optional("role", text),
+    )
+    entries.done()
+    return found
 
 
 def _positive(value: Any) -> float:

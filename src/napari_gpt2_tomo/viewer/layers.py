@@ -63,6 +63,9 @@ def layer_data(link: ScanLink) -> list[LayerData]:
         # level itself: napari's cache of dask blocks would only keep it twice.
         "cache": False,
         "projection_mode": "none",
+        # What napari gives images that it is handed, and not those of a file, by itself:
+        # tinted parts lie in the volume, not over it.
+        "blending": "translucent",
     }
     image = {
         **shared,

@@ -27,6 +27,9 @@ DROP_SECONDS = 2.0
 MISSING_SHOWN = 5
 """Absent tensors that are named in a notification."""
 
+SESSION = ".tomo.json"
+"""How the name of a scan session's file ends, see `display.state`."""
+
 USUAL = "No unembedding is stored"
 """How the anatomy's note on tied embeddings begins: most models are so, nobody needs to be told."""
 
@@ -42,7 +45,7 @@ def get_reader(
     other readers get it.
     """
     paths = _as_list(path)
-    if not paths or not all(can_open(place) for place in paths):
+    if not paths or not all(_is_session(place) or can_open(place) for place in paths):
         return None
     return read
 
@@ -50,7 +53,7 @@ def get_reader(
 def read(
     path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
 ) -> "list[LayerData]":
-    """Layers of the checkpoints at one or several paths.
+    """Layers of the checkpoints, or of the scan sessions, at one or several paths.
 
     With a window, what cannot be opened is said in a notification and gives no
     layer; in a script it raises `TomoError`.
@@ -62,7 +65,7 @@ def read(
     layers: list[LayerData] = []
     for place in _as_list(path):
         try:
-            layers += _open(place)
+            layers += _open_session(place) if _is_session(place) else _open(place)
         except TomoError as error:
             if not compat.open_viewers():
                 raise
@@ -85,6 +88,16 @@ def open_layers(path: str | os.PathLike[str], name: str | None = None) -> "list[
     from ..facade import Scan
 
     return _layers(Scan(path), name)
+
+
+def _is_session(path: str) -> bool:
+    return path.endswith(SESSION) and os.path.isfile(path)
+
+
+def _open_session(path: str) -> "list[LayerData]":
+    from .state import read_session
+
+    return read_session(path)
 
 
 def _open(path: str) -> "list[LayerData]":

@@ -3,10 +3,13 @@
 import os
 from typing import TYPE_CHECKING, Any
 
+from ..base import DisplayError
+
 if TYPE_CHECKING:
     from ..facade import Scan
+    from .link import ScanLink
 
-__all__ = ["view", "view_until_closed"]
+__all__ = ["link", "view", "view_until_closed"]
 
 
 def view(
@@ -53,6 +56,25 @@ def view(
             opened.close()
         raise
     return viewer
+
+
+def link(viewer: Any) -> "ScanLink":
+    """The scan that a viewer's active layer shows, else the topmost, with all that belongs to it.
+
+    ``link.console`` is how it is shown, ``link.cursor`` the place that all views share,
+    ``link.pins`` what is pinned, ``link.volume`` what is shown, ``link.scan`` the scan itself.
+
+    Raises
+    ------
+    DisplayError
+        The viewer shows no scan.
+    """
+    from .commands import NO_SCAN, current_link
+
+    found = current_link(viewer)
+    if found is None:
+        raise DisplayError(NO_SCAN)
+    return found
 
 
 def view_until_closed(scan: "Scan", **options: Any) -> None:

@@ -1,5 +1,6 @@
 """Pinning what is looked at."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from ...base import DisplayError
@@ -9,8 +10,34 @@ from ..commands import NO_SCAN, current_link
 from ..link import ScanLink, link_of
 from ..probe import Reading, read_2d
 from ..session import session_of
+from .guide import finder
 
-__all__ = ["pin_cursor", "pin_here"]
+__all__ = ["pin", "pin_cursor", "pin_here"]
+
+
+def pin(viewer: Any, query: str, note: str = "", link: ScanLink | None = None) -> Pin:
+    """Pin a parameter, or the one in the middle of a part, head or neuron.
+
+    Parameters
+    ----------
+    viewer
+        A viewer that shows a scan.
+    query
+        As `go_to` takes it.
+    note
+        What is written beside it.
+    link
+        Which of several scans; that of the active layer by default.
+
+    Raises
+    ------
+    DisplayError
+        There is no such place, or no parameter at it.
+    """
+    link = link or current_link(viewer)
+    if link is None:
+        raise DisplayError(NO_SCAN)
+    return _pin_voxel(link, finder(link).find(query).voxel, note)
 
 
 def pin_here(viewer: Any, note: str = "") -> Pin:
@@ -38,11 +65,14 @@ def pin_cursor(link: ScanLink, note: str = "") -> Pin:
     DisplayError
         There is none at that voxel.
     """
-    voxel = link.cursor.position
+    return _pin_voxel(link, link.cursor.position, note)
+
+
+def _pin_voxel(link: ScanLink, voxel: Sequence[int], note: str) -> Pin:
     address = link.volume.address(voxel)
     if not isinstance(address, Address):
         what = "air" if address is None else "a circuit, no parameter of the file"
-        raise DisplayError(f"Nothing to pin: at voxel {voxel} is {what}.")
+        raise DisplayError(f"Nothing to pin: at voxel {tuple(voxel)} is {what}.")
     return _add(link, Pin.of(address, voxel, note))
 
 
