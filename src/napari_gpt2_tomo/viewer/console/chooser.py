@@ -12,6 +12,7 @@ from ...display.presets import PRESETS, Preset
 from ..remembered import add_preset, delete_preset, own_presets
 from ..shortcuts import key_of
 from ..work import show
+from .headings import heading
 from .numbers import shown
 
 __all__ = ["PresetChooser"]
@@ -77,7 +78,7 @@ class PresetChooser(QWidget):  # type: ignore[misc]
         for row in (*PRESETS, *own):
             if row.group != group:
                 group = row.group
-                model.appendRow(_heading(group))
+                model.appendRow(heading(group))
             model.appendRow(_line(_text(row), row.key, row.about))
         before = self.current
         self.list.setModel(model)
@@ -139,14 +140,4 @@ def _line(text: str, key: str, about: str = "") -> QStandardItem:
     item.setToolTip(about)
     if not key:
         item.setFlags(Qt.ItemFlag.NoItemFlags)
-    return item
-
-
-def _heading(text: str) -> QStandardItem:
-    item = QStandardItem(text)
-    font = item.font()
-    font.setBold(True)
-    item.setFont(font)
-    item.setData(None, KEY)
-    item.setFlags(Qt.ItemFlag.NoItemFlags)
     return item

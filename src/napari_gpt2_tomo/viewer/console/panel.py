@@ -1,5 +1,6 @@
 """What a panel of the console is."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from qtpy.QtWidgets import QWidget
@@ -33,6 +34,18 @@ class Panel(QWidget):  # type: ignore[misc]
     def __init__(self, viewer: Any, parent: Any = None) -> None:
         super().__init__(parent)
         self.viewer = viewer
+        self._ends: list[Callable[[], Any]] = []
+
+    def listen(self, signal: Any, heard: Callable[..., Any]) -> None:
+        """Connect to a signal of psygnal or napari until `let_go`."""
+        signal.connect(heard)
+        self._ends.append(lambda: signal.disconnect(heard))
+
+    def let_go(self) -> None:
+        """End every connection of `listen`."""
+        for end in self._ends:
+            end()
+        self._ends = []
 
     def set_link(self, link: "ScanLink | None") -> None:
         """Show a scan, or none: disconnect from the former one, connect to ``link.console``.

@@ -1,6 +1,5 @@
 """The panel of the transfer function: colours, opacity, gamma."""
 
-from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtCore import QSignalBlocker, Qt
@@ -21,6 +20,7 @@ from ...display.transfer import TRANSFERS, transfer
 from ..appearance import TRANSPARENT
 from ..link import ScanLink
 from ..work import show
+from .headings import heading
 from .panel import Panel
 from .strip import ICON, Strip, icon_of
 
@@ -42,7 +42,6 @@ class TransferPanel(Panel):
     def __init__(self, viewer: Any, parent: Any = None) -> None:
         super().__init__(viewer, parent)
         self._link: ScanLink | None = None
-        self._end: list[Callable[[], None]] = []
         self.list = QComboBox()
         self.list.setAccessibleName("Transfer function")
         self.list.setIconSize(ICON)
@@ -69,16 +68,13 @@ class TransferPanel(Panel):
 
     def set_link(self, link: ScanLink | None) -> None:
         """Show the transfer function of a scan."""
-        for end in self._end:
-            end()
-        self._end, self._link = [], link
+        self.let_go()
+        self._link = link
         if link is None:
             return
         events = link.console.events
         for name in ("transfer", "invert", "gamma", "opacity", "rendering"):
-            signal = getattr(events, name)
-            signal.connect(self._show)
-            self._end.append(_ender(signal, self._show))
+            self.listen(getattr(events, name), self._show)
         self._show()
 
     def _show(self, *_: Any) -> None:
@@ -129,7 +125,7 @@ class TransferPanel(Panel):
         for function in (transfer(name) for name in names):
             if function.group != group:
                 group = function.group
-                model.appendRow(_heading(group))
+                model.appendRow(heading(group))
             item = QStandardItem(icon_of(function), function.name)
             item.setData(function.name, NAME)
             model.appendRow(item)
@@ -168,16 +164,3 @@ def _slider(name: str, low: float, high: float) -> Any:
     slider.setSingleStep(0.01)
     slider.setAccessibleName(name)
     return slider
-
-
-def _heading(text: str) -> QStandardItem:
-    item = QStandardItem(text)
-    font = item.font()
-    font.setBold(True)
-    item.setFont(font)
-    item.setFlags(Qt.ItemFlag.NoItemFlags)
-    return item
-
-
-def _ender(signal: Any, heard: Callable[..., Any]) -> Callable[[], None]:
-    return lambda: signal.disconnect(heard, missing_ok=True)

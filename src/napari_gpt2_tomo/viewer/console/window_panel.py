@@ -1,6 +1,6 @@
 """The panel of the window: numbers, presets, histogram."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,6 @@ class WindowPanel(Panel):
         self._link: ScanLink | None = None
         self._job: Job | None = None
         self._part: str | None = None
-        self._end: list[Callable[[], None]] = []
         self.histogram = Histogram()
         self.slider = QDoubleRangeSlider(Qt.Orientation.Horizontal)
         self.slider.setAccessibleName("First and last value of the window")
@@ -96,9 +95,7 @@ class WindowPanel(Panel):
 
     def set_link(self, link: ScanLink | None) -> None:
         """Show the window of a scan."""
-        for end in self._end:
-            end()
-        self._end = []
+        self.let_go()
         if self._job is not None:
             self._job.cancel()
         self._link, self._part = link, None
@@ -113,13 +110,10 @@ class WindowPanel(Panel):
             (console.events.gamma, self._show_colours),
             (console.refreshed, self._refreshed),
             (link.cursor.moved, self._cursor_moved),
+            (self.viewer.dims.events.point, self._cursor_moved),
         ):
-            signal.connect(heard)
-            self._end.append(_ender(signal, heard))
-        dims = self.viewer.dims.events
-        dims.point.connect(self._cursor_moved)
-        self._end.append(lambda: dims.point.disconnect(self._cursor_moved))
-        self._end.append(on_change(self._remembered, CONSOLE))
+            self.listen(signal, heard)
+        self._ends.append(on_change(self._remembered, CONSOLE))
         self._remembered()
         self._fill_parts(link)
         self._show_part(None)
@@ -358,7 +352,3 @@ class WindowPanel(Panel):
         layout.addLayout(numbers)
         layout.addWidget(self.presets)
         layout.addWidget(self.drag)
-
-
-def _ender(signal: Any, heard: Callable[..., Any]) -> Callable[[], None]:
-    return lambda: signal.disconnect(heard, missing_ok=True)
