@@ -1,7 +1,7 @@
 """Mouse events as Qt sends them."""
 
-from qtpy.QtCore import QEvent, QPointF, Qt
-from qtpy.QtGui import QMouseEvent
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QMouseEvent, QWheelEvent
 from qtpy.QtWidgets import QApplication
 
 RIGHT, LEFT = Qt.MouseButton.RightButton, Qt.MouseButton.LeftButton
@@ -40,3 +40,20 @@ def drag(widget, start, stops, button=RIGHT, modifiers=NONE):
     for stop in stops:
         move(widget, stop, button, modifiers)
     release(widget, stops[-1], button, modifiers)
+
+
+def wheel(widget, amount, at=None):
+    """Turn the wheel over a widget; 120 is one notch away from the user."""
+    place = QPointF(widget.width() / 2, widget.height() / 2) if at is None else QPointF(*at)
+    event = QWheelEvent(
+        place,
+        QPointF(widget.mapToGlobal(place.toPoint())),
+        QPoint(),
+        QPoint(0, amount),
+        Qt.MouseButton.NoButton,
+        NONE,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(widget, event)
+    QApplication.processEvents()

@@ -148,3 +148,14 @@ def test_the_part_at_the_cursor(shown):
     shown.link.cursor.move(volume.voxel("wte.weight", (1, 1)))
     assert part_at(viewer, shown.link) == "token_embedding"
     viewer.dims.ndisplay = 2
+
+
+def test_scrolling_past_a_field_does_not_change_it(dock, shown, qtbot):
+    from .mouse import wheel
+
+    panel = dock.panels[0]
+    window = shown.console.window
+    for field in (panel.width_, panel.slider, panel.presets.list):
+        field.clearFocus()
+        wheel(field, 120)
+    assert shown.console.window == window

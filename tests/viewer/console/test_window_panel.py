@@ -8,7 +8,7 @@ from napari_gpt2_tomo.viewer import remembered
 from napari_gpt2_tomo.viewer.console.histogram import view_of
 from napari_gpt2_tomo.viewer.console.window_panel import AT_CURSOR, WindowPanel
 
-from .mouse import LEFT, drag, move, press, release
+from .mouse import LEFT, drag, move, press, release, wheel
 
 
 @pytest.fixture
@@ -94,30 +94,11 @@ def test_keys_and_wheel_act_on_the_histogram(panel, shown, qtbot):
     assert console.window.centre > before.centre
     assert console.window.width > before.width
     seen = histogram.view
-    _wheel(histogram, 120)
+    wheel(histogram, 120)
     assert histogram.view[1] - histogram.view[0] < seen[1] - seen[0]
     assert (panel.slider.minimum(), panel.slider.maximum()) == pytest.approx(histogram.view)
     histogram.mouseDoubleClickEvent(None)
     assert histogram.view == view_of(histogram.distribution, console.window)
-
-
-def _wheel(widget, amount):
-    from qtpy.QtCore import QPoint, QPointF, Qt
-    from qtpy.QtGui import QWheelEvent
-
-    place = QPointF(widget.width() / 2, 60)
-    widget.wheelEvent(
-        QWheelEvent(
-            place,
-            QPointF(widget.mapToGlobal(place.toPoint())),
-            QPoint(),
-            QPoint(0, amount),
-            Qt.MouseButton.NoButton,
-            Qt.KeyboardModifier.NoModifier,
-            Qt.ScrollPhase.NoScrollPhase,
-            False,
-        )
-    )
 
 
 def test_the_histogram_draws_the_window_where_it_is(panel, shown):

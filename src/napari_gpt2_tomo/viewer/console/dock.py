@@ -14,6 +14,7 @@ from .menu import ConsoleMenu
 from .panel import Panel
 from .panels import PANELS
 from .section import Rule, Section
+from .wheel import WheelGuard
 
 __all__ = ["ScannerConsole"]
 
@@ -173,6 +174,7 @@ class ScannerConsole(QWidget):  # type: ignore[misc]
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(inner)
+        WheelGuard(inner)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(area)
