@@ -781,3 +781,23 @@ def test_fingers_move_the_crosshair_window_and_zoom(phone):
     azimuth = state(phone, "azimuth")
     touch(phone, line((x, y), (x + 40, y)))
     assert state(phone, "azimuth") != azimuth
+
+
+def test_a_volume_that_is_too_long_for_the_card_is_drawn_from_blocks(browser, make_page):
+    context = browser.new_context(viewport={"width": 1190, "height": 640})
+    context.add_init_script(
+        "const get = WebGL2RenderingContext.prototype.getParameter;"
+        "WebGL2RenderingContext.prototype.getParameter = function (name) {"
+        "  return name === this.MAX_3D_TEXTURE_SIZE ? 32 : get.call(this, name); };"
+    )
+    tab = context.new_page()
+    tab.told = Told(tab)
+    tab.goto(make_page().as_uri())
+    tab.wait_for_selector(VOLUME, state="attached", timeout=READY_MS)
+    assert is_painted(see(tab, 3)[0])
+    assert "strongest of 2 × 2 × 2 voxels" in tab.locator("#caption-3").text_content()
+    assert tab.evaluate("scanner.volume.texture.shape") == [20, 32, 32]
+    place = tab.evaluate("scanner.volume.voxel(scanner.volume.fraction([7, 20, 33]))")
+    assert place == [7, 20, 33]
+    assert tab.told.messages == []
+    context.close()

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...anatomy.part import Part
 from ...anatomy.view import View
-from ...base import LayoutError
 from ...display.places import Places, middle
 from ...display.roles import role_colour
+from ...volume.layouts.blocks import TensorLayout
 from ...volume.layouts.body import BodyLayout
 from ...volume.layouts.cube import CubeLayout
 from ...volume.layouts.layout import BlockLayout
@@ -91,7 +90,6 @@ def _parts(
     """
     parts = volume.anatomy.parts
     regions = volume.atlas.regions
-    places = Places(volume, shapes)
     counts = np.bincount(labels.reshape(-1), minlength=len(parts) + 1)
     statistics = volume.statistics
     columns = (statistics.mean, statistics.sigma, statistics.low, statistics.high)
@@ -108,24 +106,38 @@ def _parts(
         "units": [part.unit for part in parts],
         "heads": [part.d_head if part.unit == "head" else None for part in parts],
         "views": [_view(part.view) for part in parts],
-        "at": [_at(part, places, resolution) for part in parts],
+        "at": _places(volume, shapes, resolution),
         "voxels": counts[1:].tolist(),
         "nonfinite": statistics.nonfinite.tolist(),
         "statistics": [[_rounded(x) for x in row] for row in zip(*columns, strict=True)],
     }
 
 
-def _at(part: Part, places: Places, resolution: Resolution) -> list[int] | None:
-    if part.size == 0:
-        return None
-    try:
-        voxel = middle(places.extent(part, [(0, n) for n in part.shape]))
-    except LayoutError:
-        return None
+def _places(
+    volume: Volume, shapes: Mapping[str, tuple[int, ...]], resolution: Resolution
+) -> list[list[int] | None]:
+    """For every part the page's voxel in the middle of its first plane; None in the margins."""
     stops = [piece.stop * f for piece, f in zip(resolution.index, resolution.factors, strict=True)]
-    if any(v >= stop for v, stop in zip(voxel, stops, strict=True)):
-        return None
-    return resolution.voxel(voxel)
+    places = Places(volume, shapes)
+    layout = volume.layout
+    middles: dict[int, tuple[int, ...]] = {}
+    if isinstance(layout, BlockLayout) and not isinstance(layout, TensorLayout):
+        for block in layout.blocks:
+            *leading, rows, columns = block.view.shape
+            inside = (*(0 for _ in leading), rows // 2, columns // 2)
+            at = tuple(a + i for a, i in zip(block.start, inside, strict=True))
+            middles.setdefault(block.part, at)
+    else:
+        for number, part in enumerate(volume.anatomy.parts):
+            if part.size and places.shows(part):
+                middles[number] = middle(places.extent(part, [(0, n) for n in part.shape]))
+    return [
+        resolution.voxel(middles[number])
+        if number in middles
+        and all(v < stop for v, stop in zip(middles[number], stops, strict=True))
+        else None
+        for number in range(len(volume.anatomy.parts))
+    ]
 
 
 def _blocks(layout: BlockLayout, resolution: Resolution, numbers: Mapping[str, int]) -> Table:

@@ -88,6 +88,7 @@ async function main() {
 
   await volume.start(await niivue);
   volume.draw(1);
+  captionVolume();
   ready(volume.ready ? "volume" : "no-volume");
 }
 
@@ -185,18 +186,23 @@ function connectProbe(list, histogram) {
       byId("spoken").textContent = `${byId("probe-part").textContent}, ${byId("probe-value").textContent}`;
     }, 700);
   });
-  store.on("mode cut only", ({ mode, cut, only }) => {
-    const words = [MODE_WORDS[mode]];
-    if (cut !== null) words.push(`cut at ${scan.axes[cut].name}`);
-    if (only !== null) words.push(`only ${parts.titles[only]}`);
-    byId("caption-3").textContent = words.join(" · ");
-    byId("only-part").setAttribute("aria-pressed", String(only !== null));
-    byId("only-part").querySelector("span").textContent = only === null ? "Only this part" : "Show all";
-  });
+  store.on("mode cut only", captionVolume);
   byId("only-part").addEventListener("click", toggleOnly);
   byId("window-part").addEventListener("click", () => choosePreset({ part: true }));
   makePresets(scan.presets, choosePreset);
   histogram.draw();
+}
+
+function captionVolume() {
+  const { mode, cut, only } = store.state;
+  const words = [MODE_WORDS[mode]];
+  if (cut !== null) words.push(`cut at ${scan.axes[cut].name}`);
+  if (only !== null) words.push(`only ${page.addresses.parts.titles[only]}`);
+  const { texture } = page.volume;
+  if (texture?.isThinned) words.push(`strongest of ${texture.thin.join(" × ")} voxels`);
+  byId("caption-3").textContent = words.join(" · ");
+  byId("only-part").setAttribute("aria-pressed", String(only !== null));
+  byId("only-part").querySelector("span").textContent = only === null ? "Only this part" : "Show all";
 }
 
 function noteOn({ count, others }) {

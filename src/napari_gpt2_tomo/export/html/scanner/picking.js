@@ -19,7 +19,7 @@ function seenOnRay(pane, near, far) {
     const hits = middle.map((m, i) => (m - near[i]) / along[i]).filter((t) => t >= start && t <= stop);
     return hits.length ? at(Math.min(...hits)) : null;
   }
-  const [sections, rows, columns] = picture.shape;
+  const [sections, rows, columns] = pane.texture.covered;
   const steps = Math.ceil(Math.hypot(along[0] * columns, along[1] * rows, along[2] * sections) * (stop - start));
   const density = densityOf(opacity);
   let [found, strongest, light] = [null, 0, 1];

@@ -39,10 +39,7 @@ class VolumePane {
     // The attributes that niivue asks for: it gets the same context.
     const gl = this.canvas.getContext("webgl2", { alpha: true, antialias: false });
     if (!gl) return this.refuse("The volume needs WebGL2, which this browser or graphics card does not offer. The slices work without it.");
-    const limit = gl.getParameter(gl.MAX_3D_TEXTURE_SIZE);
-    if (Math.max(...this.picture.shape) > limit) {
-      return this.refuse(`This graphics card draws volumes of up to ${limit} voxels a side; this one is longer. The slices work.`);
-    }
+    this.texture = new Texture(this.picture, gl.getParameter(gl.MAX_3D_TEXTURE_SIZE));
     const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
     try {
       const { Niivue } = await import(address);
@@ -90,7 +87,7 @@ class VolumePane {
     this.nv = nv;
     await nv.attachToCanvas(this.canvas, false);
     nv.addColormap(COLOURMAP, this.colourmap(this.table));
-    await nv.loadFromArrayBuffer(niftiFile(this.picture, this.spacing), "scan.nii");
+    await nv.loadFromArrayBuffer(this.texture.file(this.spacing), "scan.nii");
     const [volume] = nv.volumes;
     // The middle of every byte's step falls on the middle of its colour.
     volume.cal_min = -0.5;
@@ -132,20 +129,20 @@ class VolumePane {
   setOnly(only) {
     if (!this.volume || (only === null && this.shownOnly === null)) return;
     this.shownOnly = only;
-    turnInto(this.volume.img, this.picture, only);
+    this.texture.fill(this.volume.img, only);
     this.nv.refreshLayers(this.volume, 0);
     this.drawSoon();
   }
 
   /** Place of a voxel's middle in the texture (0…1 along niivue's x, y, z). */
   fraction(at) {
-    const [sections, rows, columns] = this.picture.shape;
+    const [sections, rows, columns] = this.texture.covered;
     return [(at[2] + 0.5) / columns, 1 - (at[1] + 0.5) / rows, 1 - (at[0] + 0.5) / sections];
   }
 
   /** The voxel at a place in the texture. */
   voxel([x, y, z]) {
-    const [sections, rows, columns] = this.picture.shape;
+    const [sections, rows, columns] = this.texture.covered;
     return [(1 - z) * sections, (1 - y) * rows, x * columns]
       .map((value, axis) => clamp(Math.floor(value), 0, this.picture.shape[axis] - 1));
   }
@@ -156,7 +153,7 @@ class VolumePane {
     const [low, high] = [[0, 0, 0], [1, 1, 1]];
     if (cut !== null) {
       const axis = 2 - cut;
-      const [size, at] = [this.picture.shape[cut], cursor[cut]];
+      const [size, at] = [this.texture.covered[cut], cursor[cut]];
       // What lies before the slice goes; the slice itself stays and is the face that is seen.
       if (axis === 0) low[0] = at / size;
       else high[axis] = 1 - at / size;
