@@ -117,6 +117,14 @@ def test_the_histogram_draws_the_window_where_it_is(panel, shown):
     assert second.min() > first.min() + 20
 
 
+@pytest.mark.parametrize("preset", ["full", "zero", "outliers", "fine-structure"])
+def test_the_window_of_a_preset_can_be_seen_and_taken(panel, shown, preset):
+    shown.console.apply_preset(preset)
+    low, high = (panel.histogram.x_of(edge) for edge in shown.console.window.limits)
+    assert 0 <= low < high <= panel.histogram.width()
+    assert high - low > 5
+
+
 def test_presets_are_chosen_and_a_moved_window_is_none(panel, shown):
     chooser = panel.presets
     chooser.chosen.emit("soft-tissue")

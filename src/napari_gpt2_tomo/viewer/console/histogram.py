@@ -27,6 +27,11 @@ SIDE, TOP, STRIP, LABELS = 8, 18, 8, 16
 ROOM = 1.6
 """Widths of the usual window that are seen at first."""
 
+NARROW, AROUND = 0.02, 6.0
+"""A window that is a smaller share of what is seen could not be taken: then this many of its
+widths are seen on either side of it.
+"""
+
 ZOOM = 1.25
 """By how much a notch of the wheel changes what is seen."""
 
@@ -44,12 +49,12 @@ def view_of(distribution: Distribution, window: Window) -> tuple[float, float]:
         low, high = 0.0, 1.0
     else:
         low, high = centre - half, centre + half
+    first, last = window.limits
+    if window.width < NARROW * (high - low):
+        return first - AROUND * window.width, last + AROUND * window.width
     # A window far outside is shown at the edge of what is seen, not by what lies between.
     reach = ROOM * max(usual.width, window.width)
-    return (
-        max(min(low, window.limits[0]), low - reach),
-        min(max(high, window.limits[1]), high + reach),
-    )
+    return max(min(low, first), low - reach), min(max(high, last), high + reach)
 
 
 class Histogram(QWidget):  # type: ignore[misc]
@@ -103,8 +108,9 @@ class Histogram(QWidget):  # type: ignore[misc]
             return
         self.window_ = window
         low, high = self.view
-        gone = window.limits[1] < low or window.limits[0] > high
-        if self._grip is None and self.distribution is not None and gone:
+        first, last = window.limits
+        lost = first < low or last > high or window.width < NARROW * (high - low)
+        if lost and self._grip is None and self.distribution is not None:
             self._look(*view_of(self.distribution, window))
         self.update()
 
