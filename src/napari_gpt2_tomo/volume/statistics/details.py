@@ -146,14 +146,17 @@ def _streamed(
 
 
 def _chunks(part: Part) -> list[Region]:
-    """The elements of a part as regions of at most about `CHUNK` elements, in file order."""
+    """The elements of a part as regions of at most `CHUNK` elements, in file order."""
     found: list[Region] = []
     for matrix in file_matrices(part.view.offset, part.view.axes) if part.size else ():
         (rows, columns), (row_stride, stride) = matrix.shape, matrix.strides
-        per_chunk = max(1, CHUNK // columns)
-        for row in range(0, rows, per_chunk):
-            shape = (min(per_chunk, rows - row), columns)
-            found.append(Region(matrix.offset + row * row_stride, shape, (row_stride, stride)))
+        width = min(columns, CHUNK)
+        height = CHUNK // width
+        for row in range(0, rows, height):
+            for column in range(0, columns, width):
+                start = matrix.offset + row * row_stride + column * stride
+                shape = (min(height, rows - row), min(width, columns - column))
+                found.append(Region(start, shape, (row_stride, stride)))
     return found
 
 
