@@ -67,7 +67,7 @@ def picture(
     n_heads: Heads = None,
 ) -> None:
     """Write four views of a checkpoint, one plane or the volume to a PNG."""
-    from ..export.png import check_png
+    from ..display.png import check_png
     from ..viewer.pictures.shots import screenshot
 
     wanted = _size(size or PICTURE_SIZES.get(view, MOVIE_SIZE))

@@ -2,13 +2,12 @@
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base import TomoError
 from ..volume.volume import Volume
+from .png import check_png, write_png
 from .transfer import DEFAULTS, transfer
 
 __all__ = ["NON_FINITE", "render", "save_section"]
@@ -71,19 +70,12 @@ def save_section(
     TomoError
         There is no such colormap, or the file cannot be written.
     """
-    from PIL import Image
-    from PIL.PngImagePlugin import PngInfo
-
+    check_png(path)
     index = tuple(at.get(axis, slice(None)) for axis in range(volume.ndim))
     limits = limits or volume.window()
     colours = render(volume[index], limits, colormap or DEFAULTS[volume.signal])
     caption = _caption(volume, at, limits)
-    text = PngInfo()
-    text.add_itxt("Title", caption)
-    try:
-        Image.fromarray(colours).save(Path(path), "PNG", pnginfo=text)
-    except OSError as error:
-        raise TomoError(f"{path} cannot be written: {error}.") from error
+    write_png(colours, path, caption)
     return caption
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...base import TomoError
 from ...display.planes import PLANES, plane_caption
-from ...export.png import check_png, write_png
+from ...display.png import check_png, write_png
 from .. import compat
 from ..commands import NO_SCAN, current_link
 from ..link import ScanLink, link_of

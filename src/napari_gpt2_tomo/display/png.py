@@ -1,13 +1,13 @@
 """One picture as a PNG."""
 
 import os
-import tempfile
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base import TomoError
+from ..base import TomoError, save_bytes
 
 __all__ = ["check_png", "write_png"]
 
@@ -52,25 +52,6 @@ def write_png(pixels: NDArray[np.uint8], path: str | os.PathLike[str], title: st
     text = PngInfo()
     if title:
         text.add_itxt("Title", title)
-    beside: Path | None = None
-    try:
-        with tempfile.NamedTemporaryFile(
-            prefix=f".{target.name}.", dir=target.parent, delete=False
-        ) as file:
-            beside = Path(file.name)
-            Image.fromarray(pixels).save(file, "PNG", pnginfo=text)
-        # Temporary files are for their user alone, pictures are for everybody.
-        beside.chmod(0o666 & ~_umask())
-        beside.replace(target)
-    except OSError as error:
-        if beside is not None:
-            beside.unlink(missing_ok=True)
-        raise TomoError(f"{target} was not written: {error.strerror or error}.") from error
-    return target
-
-
-def _umask() -> int:
-    # The system tells it only by setting it.
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", pnginfo=text)
+    return save_bytes(target, file.getvalue())
