@@ -1,9 +1,7 @@
 """Keys for presets and sections."""
 
-import pytest
-
 from napari_gpt2_tomo.display.presets import PRESETS
-from napari_gpt2_tomo.viewer.shortcuts import MOUSE, SHORTCUTS, install, key_of
+from napari_gpt2_tomo.viewer.shortcuts import SHORTCUTS, install, key_of
 
 
 def _press(viewer, key):
@@ -86,8 +84,3 @@ def test_somebody_elses_key_is_left_to_them(shown):
     assert pressed
     end()
     assert [str(key) for key in other.keymap] == ["F5"]
-
-
-@pytest.mark.parametrize("text", [does for _, does in MOUSE])
-def test_the_list_of_the_mouse_says_something(text):
-    assert text

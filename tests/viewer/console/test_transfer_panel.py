@@ -25,11 +25,11 @@ def _choose(panel, name):
     panel.list.activated.emit(panel.list.findData(name, NAME))
 
 
-@pytest.mark.parametrize("name", list(TRANSFERS))
-def test_every_function_can_be_chosen(panel, shown, name):
-    _choose(panel, name)
-    assert shown.console.transfer == name
-    assert name in shown.image.colormap.name
+def test_every_function_can_be_chosen(panel, shown):
+    for name in TRANSFERS:
+        _choose(panel, name)
+        assert shown.console.transfer == name
+        assert name in shown.image.colormap.name
 
 
 def test_the_list_shows_what_napari_s_own_control_chose(panel, shown):
