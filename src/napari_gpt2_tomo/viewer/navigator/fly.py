@@ -216,9 +216,9 @@ def _return(viewer: Any, place: Place) -> None:
         dims.order = place.order
     dims.ndisplay = place.ndisplay
     if len(place.point) == dims.ndim:
-        for axis, value in enumerate(place.point):
-            if place.ndisplay == 2 or axis not in dims.displayed:
-                dims.set_point(axis, value)
+        # What stays the same is not set: in 3-D that would upload the volume again.
+        moved = [axis for axis, value in enumerate(place.point) if dims.point[axis] != value]
+        dims.set_point(moved, [place.point[axis] for axis in moved])
     camera.center, camera.zoom, camera.angles = place.center, place.zoom, place.angles
     link = place.link() if place.link is not None else None
     if link is not None and len(place.cursor) == len(link.cursor.shape):
