@@ -64,8 +64,8 @@ class Console:
         where in the window (0 to 1) the surface of ``iso`` lies.
     slab, slab_projection
         Sections that a slice is thick, and how they become one picture.
-    planes
-        Whether the slices are drawn in the volume.
+    solid, planes
+        Whether the volume itself, and whether the slices at the cursor are drawn in 3-D.
     region
         Box that the volume is cut to, in voxels of level 0; None is all.
     detail
@@ -92,6 +92,7 @@ class Console:
     iso_threshold: float = 0.5
     slab: int = 1
     slab_projection: Projection = "mean"
+    solid: bool = True
     planes: bool = False
     region: Region | None = None
     detail: int | None = None
@@ -370,6 +371,7 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "iso_threshold": _number(0.0, 1.0),
     "slab": _slab,
     "slab_projection": _choice(PROJECTIONS),
+    "solid": _flag,
     "planes": _flag,
     "region": _region,
     "detail": _level,

@@ -7,7 +7,7 @@ import napari
 from ..base import TomoError
 from ..volume.choice import Choice
 from .layers import add_scan
-from .link import ScanLink, link_of
+from .link import ScanLink, link_of, owner_of
 from .session import session_of
 from .switch import switch
 from .work import show
@@ -30,7 +30,7 @@ NO_SCAN = "Open a checkpoint first: drop a .safetensors file or a model's folder
 
 def current_link(viewer: Any) -> ScanLink | None:
     """The scan that a command is about: that of the active layer, else of the topmost."""
-    active = link_of(viewer.layers.selection.active)
+    active = owner_of(viewer.layers.selection.active)
     if active is not None:
         return active
     found = (link_of(layer) for layer in reversed(viewer.layers))

@@ -28,6 +28,9 @@ BEST_BYTES = 2**31
 LONGEST_LINE = 2**14
 """Voxels of a line that is drawn whole: more than a screen is wide, and any GPU takes them."""
 
+FIELDS = ("detail", "region", "solid")
+"""Of the console: what decides about the level that is drawn."""
+
 TEXEL = 4
 """Bytes of a voxel on the GPU: float32."""
 
@@ -115,15 +118,14 @@ class Detail:
         viewer.dims.events.order.connect(self._changed)
         layer.events.visible.connect(self._changed)
         layer.events.locked_data_level.connect(self._locked_by_someone)
-        link.console.events.detail.connect(self._changed)
-        link.console.events.region.connect(self._changed)
+        for name in FIELDS:
+            getattr(link.console.events, name).connect(self._changed)
 
     def close(self) -> None:
         """Let go of the layer: nothing is connected, held or under way any more."""
         self.let_go()
-        console = self._link.console
-        console.events.detail.disconnect(self._changed, missing_ok=True)
-        console.events.region.disconnect(self._changed, missing_ok=True)
+        for name in FIELDS:
+            getattr(self._link.console.events, name).disconnect(self._changed, missing_ok=True)
         viewer, layer = self._viewer(), self._layer()
         if viewer is not None:
             viewer.dims.events.ndisplay.disconnect(self._changed)
@@ -162,8 +164,7 @@ class Detail:
         console, volume = self._link.console, self._link.volume
         if volume.overview.state == "empty":
             return
-        if console.region is not None and self._is_image:
-            # A layer of its own draws the region; this one only says where it lies.
+        if self._absent:
             self._wanted = len(volume.factors) - 1
         else:
             limit = compat.max_texture_3d()
@@ -291,12 +292,18 @@ class Detail:
         layer.experimental_clipping_planes = planes
         self._clipped = bool(planes)
 
+    @property
+    def _absent(self) -> bool:
+        """Whether the volume itself is not drawn: a layer of its own draws a region."""
+        console = self._link.console
+        return self._is_image and (console.region is not None or not console.solid)
+
     def _cuts(self, displayed: Sequence[int]) -> list[tuple[int, float, float]]:
         """Where the volume is cut: place of a displayed axis, data coordinate, and the side of
         it (+1 or −1) that is kept.
         """
         volume = self._link.volume
-        if self._link.console.region is not None and self._is_image:
+        if self._absent:
             return [(0, 2.0 * volume.shape[displayed[0]], 1.0)]
         if volume.core is None or self._link.margins:
             return []

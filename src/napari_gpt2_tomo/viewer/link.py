@@ -25,10 +25,13 @@ if TYPE_CHECKING:
     from .refine import Refinement
     from .work import Job
 
-__all__ = ["KEY", "ScanLink", "Shown", "link_of", "links"]
+__all__ = ["KEY", "OWNER", "ScanLink", "Shown", "link_of", "links", "owner_of"]
 
 KEY = "napari-gpt2-tomo"
 """Where a layer's metadata holds its link."""
+
+OWNER = "napari-gpt2-tomo.of"
+"""Where the metadata of a layer that shows something else of a scan holds its link."""
 
 _links: "WeakSet[ScanLink]" = WeakSet()
 
@@ -199,6 +202,12 @@ def link_of(layer: Any) -> ScanLink | None:
     """The link of a layer that this plugin made; None for any other layer."""
     found = getattr(layer, "metadata", {}).get(KEY)
     return found if isinstance(found, ScanLink) else None
+
+
+def owner_of(layer: Any) -> ScanLink | None:
+    """The link of a layer that shows a scan or something of it: a region, a plane, points."""
+    found = getattr(layer, "metadata", {}).get(OWNER)
+    return found if isinstance(found, ScanLink) else link_of(layer)
 
 
 def links() -> list[ScanLink]:

@@ -14,6 +14,7 @@ from .link import ScanLink, link_of, links
 from .preferences import on_change, preferences
 from .probe import Probe
 from .refine import Refinement
+from .volume3d.scene import Scene
 from .work import when_idle
 
 __all__ = [
@@ -106,6 +107,8 @@ class Session:
         Who chooses the 3-D level of each layer.
     bindings
         What keeps each image in step with its scan's console.
+    scenes
+        What shows slabs, planes, region and points of each image.
     """
 
     def __init__(self, viewer: Any) -> None:
@@ -113,6 +116,7 @@ class Session:
         self.probe: Probe | None = None
         self.details: WeakKeyDictionary[Any, Detail] = WeakKeyDictionary()
         self.bindings: WeakKeyDictionary[Any, Binding] = WeakKeyDictionary()
+        self.scenes: WeakKeyDictionary[Any, Scene] = WeakKeyDictionary()
         self._end_preferences: Callable[[], None] = _nothing
         self._end_hands: tuple[Callable[[], None], ...] = ()
         events = viewer.layers.events
@@ -144,6 +148,8 @@ class Session:
         detail = Detail(viewer, layer, link, lambda: detail_budget())
         self.details[layer] = detail
         detail.update()
+        if is_image(layer):
+            self.scenes[layer] = Scene(viewer, layer, link, lambda: detail_budget(), _say)
         if self.probe is None:
             self.probe = Probe(viewer)
         layer.events.set_data.connect(self.probe.update_soon)
@@ -160,8 +166,9 @@ class Session:
         if detail is None or link is None:
             return
         detail.close()
-        if layer in self.bindings:
-            self.bindings.pop(layer).close()
+        for kept in (self.bindings, self.scenes):
+            if layer in kept:
+                kept.pop(layer).close()
         link.layers.discard(layer)
         if self.probe is not None:
             layer.events.set_data.disconnect(self.probe.update_soon)
@@ -185,6 +192,8 @@ class Session:
         for layer, detail in list(self.details.items()):
             if link_of(layer) is link:
                 detail.reload()
+                if layer in self.scenes:
+                    self.scenes[layer].update()
         if self.probe is not None:
             self.probe.update()
 
@@ -200,12 +209,16 @@ class Session:
             if link_of(layer) is link:
                 detail.update()
                 link.masks.tint(layer)
+                if layer in self.scenes:
+                    self.scenes[layer].update()
         _refine(link)
 
     def update_details(self) -> None:
         """Choose the 3-D level and the clipping of every layer again."""
         for detail in self.details.values():
             detail.update()
+        for scene in self.scenes.values():
+            scene.update()
 
     def _turn(self, event: Any = None) -> None:
         """Look at a volume from a corner: napari's first view shows one face of it, flat."""
@@ -292,6 +305,12 @@ def _settle(link: ScanLink) -> None:
         return
     # A thread that still reads must not lose the mapped file under its feet.
     when_idle(link.scan.close)
+
+
+def _say(text: str) -> None:
+    from napari.utils.notifications import show_info
+
+    show_info(text)
 
 
 def _report(error: Exception) -> None:

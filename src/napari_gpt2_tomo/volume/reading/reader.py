@@ -18,6 +18,7 @@ __all__ = ["BlockReader", "LevelReader", "make_reader"]
 class LevelReader(Protocol):
     """What turns a layout, a signal and the tensors into voxels."""
 
+    signal: Signal
     reduction: Reduction
 
     @property
