@@ -11,6 +11,9 @@ __all__ = ["Throttle"]
 SHORTEST = 15
 """Milliseconds between two calls: a frame of a fast screen."""
 
+LONGEST = 500
+"""Milliseconds: a first drawing, which compiles shaders, says nothing about the next."""
+
 SHARE = 0.5
 """Of the time that a call and the drawing after it took: the pause that follows it.
 
@@ -84,7 +87,7 @@ class Throttle(QObject):  # type: ignore[misc]
             self._idle.start()
             return
         took = (time.perf_counter() - self._began) * 1000
-        self._pause.start(max(SHORTEST, int(took * self._share)))
+        self._pause.start(min(max(SHORTEST, int(took * self._share)), LONGEST))
 
     def _awake(self) -> None:
         self._resting = False

@@ -129,11 +129,11 @@ class Buttons(QWidget):  # type: ignore[misc]
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(4)
-        self.enlarge = _button("", enlarge)
+        self.enlarge = _Button("", enlarge)
         row.addWidget(self.enlarge)
         self.close_views: QToolButton | None = None
         if close is not None:
-            self.close_views = _button("Close the four views", close)
+            self.close_views = _Button("Close the four views", close)
             self.close_views.setIcon(_icon(_cross))
             row.addWidget(self.close_views)
         self.set_enlarged(False)
@@ -154,14 +154,20 @@ class Buttons(QWidget):  # type: ignore[misc]
         self.raise_()
 
 
-def _button(words: str, pressed: Callable[[], None]) -> QToolButton:
-    button = QToolButton()
-    button.setToolTip(words)
-    button.setIconSize(QSize(ICON, ICON))
-    button.setCursor(Qt.CursorShape.ArrowCursor)
-    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    button.clicked.connect(lambda checked=False: pressed())
-    return button
+class _Button(QToolButton):  # type: ignore[misc]
+    """A button of a pane. Its slot is its own method: Qt keeps other functions for too long."""
+
+    def __init__(self, words: str, pressed: Callable[[], None]) -> None:
+        super().__init__()
+        self._pressed = pressed
+        self.setToolTip(words)
+        self.setIconSize(QSize(ICON, ICON))
+        self.setCursor(Qt.CursorShape.ArrowCursor)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.clicked.connect(self._press)
+
+    def _press(self, checked: bool = False) -> None:
+        self._pressed()
 
 
 def _icon(draw: Callable[[QPainter, float], None], sharp: int = 2) -> QIcon:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QObject, Qt
 from qtpy.QtWidgets import QSplitter, QWidget
 
 from ...base import DisplayError
@@ -11,7 +11,7 @@ from ...base import DisplayError
 __all__ = ["Grid"]
 
 
-class Grid:
+class Grid(QObject):  # type: ignore[misc]
     """Puts three widgets beside the canvas of a window, two in a row.
 
     The canvas stays in the window and goes into a splitter at its own place, so
@@ -31,6 +31,7 @@ class Grid:
     """
 
     def __init__(self, home: QWidget, others: Sequence[QWidget]) -> None:
+        super().__init__()
         parent = home.parentWidget()
         layout = None if parent is None else parent.layout()
         if layout is None or layout.indexOf(home) < 0:
@@ -53,8 +54,8 @@ class Grid:
             for pane in panes:
                 column.addWidget(pane)
                 pane.show()
-        self.left.splitterMoved.connect(lambda *_: self.right.setSizes(self.left.sizes()))
-        self.right.splitterMoved.connect(lambda *_: self.left.setSizes(self.right.sizes()))
+        self.left.splitterMoved.connect(self._left_moved)
+        self.right.splitterMoved.connect(self._right_moved)
         self._panes = (upper_left, upper_right, lower_left, home)
         self.enlarged: QWidget | None = None
         self.even()
@@ -82,6 +83,12 @@ class Grid:
         self.columns.hide()
         self._layout.activate()
         self.columns.deleteLater()
+
+    def _left_moved(self, position: int, index: int) -> None:
+        self.right.setSizes(self.left.sizes())
+
+    def _right_moved(self, position: int, index: int) -> None:
+        self.left.setSizes(self.right.sizes())
 
 
 def _splitter(orientation: Qt.Orientation) -> QSplitter:

@@ -226,7 +226,7 @@ class SlicePane:
         return True
 
     def close(self) -> None:
-        """Let go of everything but the layers; Qt deletes the widget."""
+        """Let go of everything but the layers; the widget is deleted."""
         self.clear()
         self.crosshair.close()
         self._listen(False)

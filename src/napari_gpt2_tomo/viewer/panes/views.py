@@ -12,7 +12,7 @@ from ...display.planes import plane_caption, position_caption
 from ...volume.volume import Volume
 from .. import compat
 from ..commands import NO_SCAN
-from ..layers import title
+from ..layers import is_image, title
 from ..link import ScanLink, link_of
 from ..probe import Reading
 from ..work import show
@@ -148,12 +148,12 @@ class FourViews:
     @property
     def link(self) -> ScanLink | None:
         """The volume that is shown; None while the viewer has none of three axes."""
-        return self._link
+        return None if self._shown is None else self._link
 
     @property
     def cursor(self) -> Cursor | None:
         """The place that all views show, in voxels of level 0; None without a volume."""
-        return None if self._link is None else self._link.cursor
+        return None if self.link is None else self.link.cursor
 
     @property
     def enlarged(self) -> str | None:
@@ -223,6 +223,9 @@ class FourViews:
             pane.close()
         self._grid.close()
         self.volume.close()
+        # Whoever keeps this object must not keep the window.
+        for name in ("panes", "volume", "home", "_grid", "_copies", "_guard"):
+            delattr(self, name)
 
     def close_soon(self) -> None:
         """Close the views when the events of the moment have run."""
@@ -286,41 +289,41 @@ class FourViews:
             return
         link = self._wanted(viewer)
         volume = None if link is None or link.volume.ndim < 3 else link.volume
-        if link is not self._link or volume is not self._shown:
+        begin = link is not self._link or volume is not self._shown
+        if begin:
             self._clear()
             self._copies.clear()
+            self._link = link
+            if link is not None:
+                link.switched.connect(self._catch_up)
         if link is None or volume is None:
             for pane in self.panes:
                 pane.say("No scan" if link is None else _too_flat(link))
             return
         layers = layers_of(viewer, link)
-        images = [layer for layer in layers if hasattr(layer, "contrast_limits")]
         # A hidden atlas would slow every step; once shown, it stays.
         known = self._copies.originals
-        self._copies.show([x for x in layers if x in images or x.visible or x in known])
-        if link is not self._link:
-            self._begin(link, layers[0])
+        self._copies.show([x for x in layers if is_image(x) or x.visible or x in known])
+        if begin:
+            if self._last is not None:
+                self._last.carry(link)
+            self._shown = volume
+            for pane in self.panes:
+                pane.show_volume(link)
+            self.volume.show_volume(link, layers[0])
+            link.cursor.moved.connect(self._moved)
         for pane in self.panes:
             pane.measure()
         self._moved(link.cursor.position)
 
-    def _begin(self, link: ScanLink, layer: Any) -> None:
-        """Follow a volume; the panes have copies of its layers."""
-        if self._last is not None:
-            self._last.carry(link)
-        self._link, self._shown = link, link.volume
-        for pane in self.panes:
-            pane.show_volume(link)
-        self.volume.show_volume(link, layer)
-        link.cursor.moved.connect(self._moved)
-        link.switched.connect(self._catch_up)
-
     def _clear(self) -> None:
         """Follow nothing."""
-        link, self._link, self._shown, self._found = self._link, None, None, None
+        link, shown = self._link, self._shown
+        self._link = self._shown = self._found = None
         if link is not None:
-            link.cursor.moved.disconnect(self._moved)
             link.switched.disconnect(self._catch_up)
+            if shown is not None:
+                link.cursor.moved.disconnect(self._moved)
         for pane in self._all:
             pane.clear()
 
@@ -392,8 +395,7 @@ class _Guard(QObject):  # type: ignore[misc]
 
 
 def _too_flat(link: ScanLink) -> str:
-    axes = ", ".join(link.volume.axes)
     return (
-        f"{title(link)} has the axes {axes} only: three planes need three. "
-        "Scan it as a body or a cube."
+        f"{title(link)} has {link.volume.ndim} axes, three planes need 3.\n"
+        "Show the scan as a body or a cube."
     )

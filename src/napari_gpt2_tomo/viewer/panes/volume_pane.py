@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from qtpy.QtCore import QTimer
 
 from ..link import ScanLink
 from ..probe import Reading
@@ -63,8 +64,8 @@ class VolumePane:
         self.viewer.mouse_double_click_callbacks[:] = [self._double]
         self.viewer.mouse_drag_callbacks.append(self._click)
         self.viewer.dims.events.point.connect(self._stepped)
-        self.viewer.dims.events.order.connect(self.follow_soon)
-        self.viewer.dims.events.ndisplay.connect(self.follow_soon)
+        self.viewer.dims.events.order.connect(self._turned)
+        self.viewer.dims.events.ndisplay.connect(self._turned)
         self.viewer.canvas.events.size.connect(self._resized)
         self.viewer.events.mouse_over_canvas.connect(self._entered_or_left)
 
@@ -106,10 +107,18 @@ class VolumePane:
             self._busy = False
         self.follow_soon()
 
-    def follow_soon(self, event: Any = None) -> None:
+    def follow_soon(self) -> None:
         """Draw the lines again as soon as that does not hold up the slices."""
         if self._link is not None:
             self._lines.call()
+
+    def _turned(self, event: Any = None) -> None:
+        """Other axes are displayed: follow when napari has done what comes of that."""
+        QTimer.singleShot(0, self._follow_again)
+
+    def _follow_again(self) -> None:
+        if self._link is not None and self._layer in self.viewer.layers:
+            self.follow(self._link.cursor.position)
 
     def close(self) -> None:
         """Leave the viewer as it was."""
@@ -120,8 +129,8 @@ class VolumePane:
         if self._click in viewer.mouse_drag_callbacks:
             viewer.mouse_drag_callbacks.remove(self._click)
         viewer.dims.events.point.disconnect(self._stepped)
-        viewer.dims.events.order.disconnect(self.follow_soon)
-        viewer.dims.events.ndisplay.disconnect(self.follow_soon)
+        viewer.dims.events.order.disconnect(self._turned)
+        viewer.dims.events.ndisplay.disconnect(self._turned)
         viewer.canvas.events.size.disconnect(self._resized)
         viewer.events.mouse_over_canvas.disconnect(self._entered_or_left)
         self.buttons.setParent(None)
@@ -129,7 +138,7 @@ class VolumePane:
 
     def _draw(self) -> None:
         link, layer = self._link, self._layer
-        if link is None:
+        if link is None or layer not in self.viewer.layers:
             return
         dims = self.viewer.dims
         shift = dims.ndim - layer.ndim
