@@ -105,6 +105,10 @@ def test_four_views_cross_at_the_cursor(shown, tmp_path):
     row = (axial[:, :8, 1] - axial[:, :8, 0]).mean(axis=1).argmax()
     column = (axial[-8:, :, 0] - axial[-8:, :, 1]).mean(axis=0).argmax()
     np.testing.assert_allclose(bright, (row, column), atol=4)
+    # One scale: channels are the rows of both upper views, units the columns of both left ones.
+    across = np.nonzero(views[0][40:, 30:370].max(axis=2).mean(axis=1) > 20)[0]
+    beside = np.nonzero(views[1][40:, 30:370].max(axis=2).mean(axis=1) > 20)[0]
+    np.testing.assert_allclose(across[[0, -1]], beside[[0, -1]], atol=4)
     with Image.open(tmp_path / "four.png") as image:
         assert f"crossing at section {voxel[0]}, channel 37, unit 21" in image.text["Title"]
 

@@ -124,6 +124,9 @@ class Stage:
                 compat.settle_size(self._canvas)
                 # Views may follow their canvas's size; here the picture's camera is meant.
                 camera.center, camera.zoom = center, zoom
+                # What did not change napari does not tell the canvas, which has changed.
+                camera.events.center()
+                camera.events.zoom()
                 shot = self._canvas.screenshot(flash=False)
         except TimeoutError as error:
             raise TomoError(
