@@ -82,7 +82,9 @@ def card(scan: "Scan", volume: Volume, resolution: Resolution, voxels: Voxels) -
 
 
 def _architecture(scan: "Scan") -> str:
-    sizes = scan.anatomy.hyper.known()
+    sizes = dict(scan.anatomy.hyper.known())
+    if sizes.get("n_kv_heads") == sizes.get("n_heads"):
+        sizes.pop("n_kv_heads", None)
     words = [scan.anatomy.family or "not recognised"]
     words += [f"{sizes[key]:,} {word}" for key, word in SIZES.items() if key in sizes]
     return " · ".join(words)

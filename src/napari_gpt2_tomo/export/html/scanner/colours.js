@@ -48,6 +48,20 @@ function pixelTable(table, air, share = 1) {
   return pixels;
 }
 
+/** A picture one pixel high whose colours, [red, green, blue], depend on the place (0…1). */
+function colourStrip(width, colourAt) {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [width, 1];
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(width, 1);
+  for (let x = 0; x < width; x++) {
+    const [r, g, b] = colourAt((x + 0.5) / width);
+    image.data.set([r, g, b, 255], 4 * x);
+  }
+  context.putImageData(image, 0, 0);
+  return canvas;
+}
+
 /** A colour of the style sheet. */
 function themeColour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();

@@ -20,7 +20,7 @@ const store = new Store({
   shift: [0, 0],
   rotate: false,
   dragging: false,
-  large: null,
+  large: scan.shape[0] === 1 ? 0 : null, // A single plane has nothing to see across.
   theme: "dark",
 });
 
@@ -28,6 +28,7 @@ const page = { scan, store, addresses: null, picture: null, volume: null, histog
 window.scanner = page; // For scripts and tests: scanner.store.set({…}), scanner.describe([i, j, k]).
 
 const ready = (word) => {
+  performance.mark(word);
   root.dataset.ready = [...(root.dataset.ready ?? "").split(" ").filter(Boolean), word].join(" ");
 };
 

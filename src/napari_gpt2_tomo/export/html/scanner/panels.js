@@ -1,21 +1,22 @@
 // Transfer functions, parts, model card: lists made from the data.
 
+const STRIP = [176, 32]; // Pixels of a transfer function's picture, twice its size on the page.
 const MOST_ROWS = 400; // Parts that are listed at once: more is what the search is for.
 
-/** A strip of the function's colours over a chequered ground, which its opacity covers. */
+/** The function's colours from left to right, and its opacity as a line: the higher the denser. */
 function drawStrip(canvas, transfer, invert) {
-  const [width, height] = [canvas.clientWidth || 128, canvas.clientHeight || 16];
-  canvas.width = width * 2;
-  canvas.height = height * 2;
+  [canvas.width, canvas.height] = STRIP;
   const context = canvas.getContext("2d");
-  for (let x = 0; x < canvas.width; x++) {
-    const [r, g, b, a] = transfer.at((x + 0.5) / canvas.width, invert);
-    context.fillStyle = `rgb(${r} ${g} ${b})`;
-    context.fillRect(x, 0, 1, canvas.height);
-    // Opacity as a line: the higher the denser.
-    context.fillStyle = "#ffffffd0";
-    context.fillRect(x, (1 - a / 255) * (canvas.height - 3), 1, 3);
+  const [width, height] = STRIP;
+  context.drawImage(colourStrip(width, (place) => transfer.at(place, invert)), 0, 0, width, height);
+  context.strokeStyle = "#ffffffe0";
+  context.lineWidth = 2.5;
+  context.beginPath();
+  for (let x = 0; x <= width; x += 4) {
+    const [, , , alpha] = transfer.at(x / width, invert);
+    context.lineTo(x, 1.5 + (1 - alpha / 255) * (height - 3));
   }
+  context.stroke();
 }
 
 function makeTransfers(transfers, store) {
@@ -100,7 +101,7 @@ class PartList {
       rows.push(this.row(i));
     }
     if (hidden.length && shown.length < MOST_ROWS) {
-      rows.push(titled("h3", "Not in this picture (margins)"));
+      rows.push(titled("h3", "Not in this picture"));
       rows.push(...hidden.slice(0, MOST_ROWS - shown.length).map((i) => this.row(i)));
     }
     this.holder.replaceChildren(...rows);

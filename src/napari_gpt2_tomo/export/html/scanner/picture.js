@@ -44,11 +44,7 @@ function composePicture({ scan, panes, volume, store, transfer, captions, probe 
   const top = box.height + HEAD + 10;
   const { low, high, invert } = store.state;
   const width = Math.min(box.width, 420);
-  for (let i = 0; i < width; i++) {
-    const [r, g, b] = transfer.at((i + 0.5) / width, invert);
-    context.fillStyle = `rgb(${r} ${g} ${b})`;
-    context.fillRect(MARGIN + i, top, 1, 12);
-  }
+  context.drawImage(colourStrip(Math.round(width), (place) => transfer.at(place, invert)), MARGIN, top, width, 12);
   const words = "12px system-ui, sans-serif";
   write(asText(low), MARGIN, top + 16, words, "#97a3b4");
   context.textAlign = "right";

@@ -28,6 +28,7 @@ class VolumePane {
     this.notice = byId("gl-notice");
     this.ready = false;
     this.shownOnly = null;
+    this.pixel = new Uint8Array(4);
     this.quality = 1;
     this.cost = 0;
     const longest = Math.max(...picture.shape.map((n, i) => n * scan.spacing[i]));
@@ -209,9 +210,10 @@ class VolumePane {
     gl.uniform1f(this.places.fade, mode === "depth" ? FADE : 0);
     gl.uniform1i(this.places.mode, MODE_NUMBERS[mode]);
     nv.drawScene();
-    this.drawOver();
-    // drawScene waits for the card, so this is what the picture cost.
+    // Only who reads a pixel waits until the picture is there, and knows what it cost.
+    gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, this.pixel);
     this.adapt(performance.now() - began, share);
+    this.drawOver();
   }
 
   adapt(milliseconds, share) {

@@ -154,12 +154,11 @@ class HistogramPanel {
     const transfer = this.transferOf();
     const [from, to] = this.domain;
     const { width } = this.canvas;
-    for (let x = 0; x < width; x++) {
-      const value = from + ((x + 0.5) / width) * (to - from);
-      const [r, g, b] = transfer.at((value - low) / (high - low), invert);
-      context.fillStyle = `rgb(${r} ${g} ${b})`;
-      context.fillRect(x, top, 1, height);
-    }
+    const strip = colourStrip(width, (place) => {
+      const value = from + place * (to - from);
+      return transfer.at((value - low) / (high - low), invert);
+    });
+    context.drawImage(strip, 0, top, width, height);
   }
 
   drawTicks(context, top) {
