@@ -44,8 +44,8 @@ class Navigator(QWidget):  # type: ignore[misc]
         self.forward = _arrow("→", "Forward again (Alt+Right)")
         self.back.setShortcut("Alt+Left")
         self.forward.setShortcut("Alt+Right")
-        self.back.clicked.connect(lambda checked=False: self._step(True))
-        self.forward.clicked.connect(lambda checked=False: self._step(False))
+        self.back.clicked.connect(self._go_back)
+        self.forward.clicked.connect(self._go_forward)
         self.go_line = GoLine(self._go)
         self.model = ModelTab(self._fly, self._load_words)
         self.pins = PinsTab(self._fly, self.pin)
@@ -119,6 +119,12 @@ class Navigator(QWidget):  # type: ignore[misc]
     def _fly_to_part(self, name: str) -> None:
         self._fly(name)
         self.model.select(name)
+
+    def _go_back(self, checked: bool = False) -> None:
+        self._step(back=True)
+
+    def _go_forward(self, checked: bool = False) -> None:
+        self._step(back=False)
 
     def _step(self, back: bool) -> None:
         try:

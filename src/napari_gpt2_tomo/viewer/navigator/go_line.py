@@ -61,7 +61,7 @@ class GoLine(QWidget):  # type: ignore[misc]
         completer = QCompleter(self._words, self)
         completer.setCompletionMode(QCompleter.CompletionMode.UnfilteredPopupCompletion)
         completer.setMaxVisibleItems(12)
-        completer.activated.connect(lambda text: self.go())
+        completer.activated.connect(self._chosen)
         self.line.setCompleter(completer)
         self.line.textEdited.connect(self._edited)
         self.line.returnPressed.connect(self.go)
@@ -107,6 +107,11 @@ class GoLine(QWidget):  # type: ignore[misc]
         """Load the vocabulary in the background, once, and call `then`."""
         if self._link is not None and not is_loaded(self._link.scan):
             self._load(then)
+
+    def _chosen(self, text: str) -> None:
+        # Qt puts the text into the line after this.
+        self.line.setText(text)
+        self.go()
 
     def _edited(self, text: str) -> None:
         self.say("")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QItemSelectionModel, Qt
-from qtpy.QtGui import QAction, QColor
+from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QColorDialog,
@@ -48,6 +48,9 @@ WIDTHS = {NAME: 180, SHAPE: 90, SIZE: 90, TENSOR: 220}
 
 ROOMY = "QTreeView::item { min-height: 22px; }"
 """Rows that a finger or a quick mouse hits."""
+
+OTHER = "Other…"
+"""Tint that is asked for."""
 
 FULL, FOUND = 0, 1
 
@@ -182,7 +185,7 @@ class ModelTab(QWidget):  # type: ignore[misc]
         else:
             model = TreeModel(root, self._colours, self._text, tree)
             tree.setModel(model)
-            tree.selectionModel().selectionChanged.connect(lambda *_: self._enable())
+            tree.selectionModel().selectionChanged.connect(self._enable)
             for column, width in WIDTHS.items():
                 tree.setColumnWidth(column, width)
         for gone in (selection, old):
@@ -248,13 +251,13 @@ class ModelTab(QWidget):  # type: ignore[misc]
     def _console(self) -> Console | None:
         return None if self._link is None else self._link.console
 
-    def _isolate(self) -> None:
+    def _isolate(self, checked: bool = False) -> None:
         console, names = self._console(), self.selected()
         if console is not None and names:
             console.hidden = console.hidden - set(names)
             console.shown = frozenset(names)
 
-    def _hide(self) -> None:
+    def _hide(self, checked: bool = False) -> None:
         console, names = self._console(), self.selected()
         if console is None or not names:
             return
@@ -265,7 +268,7 @@ class ModelTab(QWidget):  # type: ignore[misc]
         else:
             console.hidden = console.hidden | set(names)
 
-    def _show_all(self) -> None:
+    def _show_all(self, checked: bool = False) -> None:
         console = self._console()
         if console is not None:
             console.shown, console.hidden, console.tints = None, frozenset(), {}
@@ -282,15 +285,18 @@ class ModelTab(QWidget):  # type: ignore[misc]
     def _tint_menu(self) -> Any:
         menu = QMenu(self)
         for name, colour in PALETTE.items():
-            action = QAction(swatch(colour, True), name, menu)
-            action.triggered.connect(lambda checked=False, c=colour: self._set_tint(c))
-            menu.addAction(action)
-        menu.addAction("Other…", self._ask_tint)
+            action = menu.addAction(swatch(colour, True), name)
+            action.setData(colour)
+        menu.addAction(OTHER)
         menu.addSeparator()
-        menu.addAction("No tint", lambda: self._set_tint(None))
+        menu.addAction("No tint")
+        menu.triggered.connect(self._tint_chosen)
         return menu
 
-    def _ask_tint(self) -> None:
+    def _tint_chosen(self, action: Any) -> None:
+        if action.text() != OTHER:
+            self._set_tint(action.data())
+            return
         chosen = QColorDialog.getColor(QColor("white"), self, "Tint")
         if chosen.isValid():
             self._set_tint((chosen.redF(), chosen.greenF(), chosen.blueF()))
@@ -303,6 +309,7 @@ class ModelTab(QWidget):  # type: ignore[misc]
         menu.addAction("Show" if self._selection_hidden() else "Hide", self._hide)
         tint = menu.addMenu("Tint")
         tint.addActions(self.tint.menu().actions())
+        tint.triggered.connect(self._tint_chosen)
         menu.addSeparator()
         menu.addAction("Show all", self._show_all)
         menu.exec(self.tree.viewport().mapToGlobal(position))
@@ -312,7 +319,7 @@ class ModelTab(QWidget):  # type: ignore[misc]
         nodes = self._selected_nodes()
         return bool(nodes) and all(self.tree.model().is_hidden(node) for node in nodes)
 
-    def _enable(self) -> None:
+    def _enable(self, *_: Any) -> None:
         some = bool(self._selected_nodes())
         for button in (self.isolate, self.hide_button, self.tint):
             button.setEnabled(some)
@@ -341,8 +348,9 @@ def _indices(model: Any, part: str | None = None, parent: Any = None) -> Iterato
             yield from _indices(model, part, index)
 
 
-def _button(text: str, tip: str, pressed: Callable[[], None]) -> Any:
+def _button(text: str, tip: str, pressed: Callable[..., None]) -> Any:
     button = QPushButton(text)
     button.setToolTip(tip)
-    button.clicked.connect(lambda checked=False: pressed())
+    # A bound method, not a function around it: Qt would keep the tab alive by that for ever.
+    button.clicked.connect(pressed)
     return button

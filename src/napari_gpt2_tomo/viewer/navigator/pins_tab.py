@@ -69,18 +69,20 @@ class PinsTab(QWidget):  # type: ignore[misc]
         self._hint = QLabel(EMPTY)
         self._hint.setWordWrap(True)
         self._hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.buttons = {
-            "Pin": (pin, "Pin the parameter at the cursor (Shift+P: the one under the mouse)"),
+        self._pin = pin
+        buttons = {
+            "Pin": (self._pin_it, "Pin the parameter at the cursor (Shift+P: under the mouse)"),
             "Remove": (self.remove, "Remove the selected pins (Delete)"),
             "Copy": (self.copy, "Copy the selected pins, or all, for a spreadsheet (Ctrl+C)"),
             "Export CSV…": (self._export, "Write all pins to a file"),
         }
         row = QHBoxLayout()
-        self.widgets = {}
-        for title, (pressed, tip) in self.buttons.items():
+        self.widgets: dict[str, Any] = {}
+        for title, (pressed, tip) in buttons.items():
             button = self.widgets[title] = QPushButton(title)
             button.setToolTip(tip)
-            button.clicked.connect(lambda checked=False, p=pressed: p())
+            # Bound methods: Qt would keep the tab alive for ever by functions around them.
+            button.clicked.connect(pressed)
             row.addWidget(button)
         for keys, pressed in (
             (QKeySequence.StandardKey.Copy, self.copy),
@@ -124,18 +126,21 @@ class PinsTab(QWidget):  # type: ignore[misc]
         """Select one pin and show it."""
         self.table.selectRow(row)
 
-    def remove(self) -> None:
+    def remove(self, checked: bool = False) -> None:
         """Remove the selected pins."""
         if self._link is not None and (rows := self._rows()):
             self._link.pins.remove(rows)
 
-    def copy(self) -> None:
+    def copy(self, checked: bool = False) -> None:
         """Copy the selected pins, or all of them, as a spreadsheet takes them."""
         pins = self._pins()
         if pins is not None:
             QGuiApplication.clipboard().setText(pins.tsv(self._rows() or None))
 
-    def _export(self) -> None:
+    def _pin_it(self, checked: bool = False) -> None:
+        self._pin()
+
+    def _export(self, checked: bool = False) -> None:
         pins = self._pins()
         if pins is None or self._link is None:
             return

@@ -65,12 +65,12 @@ class StatisticsTab(QWidget):  # type: ignore[misc]
         self.table.doubleClicked.connect(self._go)
         self.measure = QPushButton("Measure sparsity, tails, norms")
         self.measure.setToolTip("Reads every weight once, in the background")
-        self.measure.clicked.connect(lambda checked=False: self._measure())
+        self.measure.clicked.connect(self._measure)
         self.copy_button = QPushButton("Copy")
         self.copy_button.setToolTip("Copy the whole table for a spreadsheet (Ctrl+C)")
-        self.copy_button.clicked.connect(lambda checked=False: self.copy())
+        self.copy_button.clicked.connect(self.copy)
         self.export = QPushButton("Export CSV…")
-        self.export.clicked.connect(lambda checked=False: self._export())
+        self.export.clicked.connect(self._export)
         shortcut = QShortcut(QKeySequence(QKeySequence.StandardKey.Copy), self.table)
         shortcut.setContext(Qt.ShortcutContext.WidgetShortcut)
         shortcut.activated.connect(self.copy)
@@ -110,7 +110,7 @@ class StatisticsTab(QWidget):  # type: ignore[misc]
             self._job.cancel()
             self._job = None
 
-    def copy(self) -> None:
+    def copy(self, checked: bool = False) -> None:
         """Copy the table as a spreadsheet takes it."""
         if self.model is not None:
             QGuiApplication.clipboard().setText(self.model.table.csv("\t"))
@@ -157,7 +157,7 @@ class StatisticsTab(QWidget):  # type: ignore[misc]
         for widget in (self.table, self.copy_button, self.export):
             widget.setVisible(table is not None)
 
-    def _measure(self) -> None:
+    def _measure(self, checked: bool = False) -> None:
         link = self._link
         if link is None or (self._job is not None and self._job.running):
             return
@@ -185,7 +185,7 @@ class StatisticsTab(QWidget):  # type: ignore[misc]
             row = self.table.model().mapToSource(index).row()
             self._fly(self.model.row(row).part)
 
-    def _export(self) -> None:
+    def _export(self, checked: bool = False) -> None:
         if self.model is None or self._link is None:
             return
         start = f"{self._link.name} statistics.csv"
