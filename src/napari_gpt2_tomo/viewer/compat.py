@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 __all__ = [
     "canvas_of",
     "clip_point",
+    "draws_of",
     "keep_context",
     "max_texture_3d",
     "multiscale",
@@ -124,6 +125,11 @@ def canvas_of(qt_viewer: Any) -> Any:
     Goes when napari has overlays of text that any plugin may add.
     """
     return qt_viewer.canvas.native
+
+
+def draws_of(qt_viewer: Any) -> Any:
+    """The event of a canvas that it is drawn; vispy's, napari has none of its own."""
+    return qt_viewer.canvas.events.draw
 
 
 def settle_size(qt_viewer: Any) -> None:

@@ -11,6 +11,7 @@ from ..display.planes import BODY_PLANES, position_caption, section_caption
 from . import compat
 from .link import ScanLink, link_of
 from .pick import Look, Ray, choose, trace
+from .volume3d.focus import drawn_block
 
 __all__ = ["Probe", "Reading", "read_2d", "read_3d"]
 
@@ -105,27 +106,35 @@ def read_3d(
     displayed
         The three axes of the volume that are drawn.
     """
-    level = int(layer.data_level)
-    source = link.levels[level]
-    factors = np.asarray(link.volume.factors[level], float)
     start = np.asarray(layer.world_to_data(position), float)
     toward = np.asarray(layer.world_to_data(np.add(position, direction)), float) - start
+    if not link.console.solid:
+        return _on_sheets(link, start, toward, displayed) if link.console.planes else None
+    drawn = drawn_block(layer)
+    level = int(layer.data_level) if drawn is None else drawn.level
+    box = [(0, n) for n in link.levels[level].shape] if drawn is None else drawn.box
+    source = link.levels[level] if drawn is None else drawn.values
+    factors = np.asarray(link.volume.factors[level], float)
     axes = list(displayed)
     fixed = {axis: int(np.rint(start[axis])) for axis in range(len(start)) if axis not in axes}
     shape = link.volume.shape
-    if any(not 0 <= at < shape[axis] for axis, at in fixed.items()):
+    if any(
+        not 0 <= at < shape[axis] or not box[axis][0] <= at // factors[axis] < box[axis][1]
+        for axis, at in fixed.items()
+    ):
         return None
     index = tuple(
-        int(fixed[axis] // factors[axis]) if axis in fixed else slice(None)
+        int(fixed[axis] // factors[axis]) - box[axis][0] if axis in fixed else slice(None)
         for axis in range(len(start))
     )
-    ray = Ray((start[axes] + 0.5) / factors[axes], toward[axes] / factors[axes])
+    origin = np.array([box[axis][0] for axis in axes], float)
+    ray = Ray((start[axes] + 0.5) / factors[axes] - origin, toward[axes] / factors[axes])
     values = np.asarray(source[index])
     core = None if link.margins else link.volume.core
     high = np.array(values.shape, float)
     if core is not None:
         stops = [core[axis].stop or shape[axis] for axis in axes]
-        high = np.minimum(high, np.asarray(stops) / factors[axes])
+        high = np.minimum(high, np.asarray(stops) / factors[axes] - origin)
     if str(layer.depiction) == "plane":
         hit = _on_plane(layer, ray, axes, factors[axes], values.shape)
     else:
@@ -134,6 +143,8 @@ def read_3d(
         hit = None if found is None else voxels[found]
     if hit is None:
         return None
+    reduced = float(values[tuple(hit)])
+    hit = hit + origin.astype(int)
     coarse = dict(zip(axes, (int(v) for v in hit), strict=True))
     at = [
         int(coarse[axis] * factors[axis]) if axis in coarse else fixed[axis]
@@ -150,7 +161,7 @@ def read_3d(
         )
         for axis in range(len(start))
     )
-    return Reading(link, _largest(link, block), level, block, float(values[tuple(hit)]))
+    return Reading(link, _largest(link, block), level, block, reduced)
 
 
 class Probe:
@@ -335,6 +346,29 @@ def _on_plane(
     # The sheet lies between two voxels where its position is a whole number.
     hit = np.floor(at + 1e-6).astype(np.int64)
     return hit if ((hit >= 0) & (hit < np.array(shape))).all() else None
+
+
+def _on_sheets(
+    link: ScanLink,
+    start: NDArray[np.float64],
+    toward: NDArray[np.float64],
+    axes: Sequence[int],
+) -> Reading | None:
+    """What a ray, in data coordinates, meets first of the three slices at the cursor."""
+    core = None if link.margins else link.volume.core
+    stops = [c.stop or n for c, n in zip(core, link.volume.shape, strict=True)] if core else None
+    high = np.asarray(stops or link.volume.shape)
+    nearest: tuple[float, tuple[int, ...]] | None = None
+    for axis in axes:
+        if toward[axis] == 0:
+            continue
+        along = float((link.cursor.position[axis] - start[axis]) / toward[axis])
+        at = np.rint(start + along * toward).astype(int)
+        inside = all(0 <= at[other] < high[other] for other in axes if other != axis)
+        if inside and (nearest is None or along < nearest[0]):
+            at[axis] = link.cursor.position[axis]
+            nearest = along, tuple(int(v) for v in at)
+    return None if nearest is None else Reading(link, nearest[1], 0)
 
 
 def _look(layer: Any) -> Look:

@@ -20,11 +20,11 @@ from ..link import ScanLink
 from ..work import Job
 from .extras import Extra, extra_state, translation
 
-__all__ = ["Choice", "Focus", "drawn_block", "region_choices", "region_level"]
+__all__ = ["Block", "Focus", "LevelCost", "affordable", "drawn_block", "level_costs"]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class LevelCost:
     """One level at which a volume, or a region of it, can be drawn in 3-D.
 
     Attributes
@@ -45,9 +45,9 @@ class Choice:
     fits: bool
 
 
-def region_choices(
+def level_costs(
     volume: Volume, region: Region | None, displayed: Sequence[int], budget: int, limit: int
-) -> list[Choice]:
+) -> list[LevelCost]:
     """What each level of a volume, or of a region of it, takes on the GPU, finest first.
 
     Parameters
@@ -67,32 +67,36 @@ def region_choices(
         shape = tuple(b - a for a, b in coarse_box(box, factors))
         sides = [shape[axis] for axis in displayed]
         nbytes = TEXEL * int(np.prod(sides, dtype=np.int64))
-        found.append(Choice(level, shape, nbytes, nbytes <= budget and max(sides) <= limit))
+        found.append(LevelCost(level, shape, nbytes, nbytes <= budget and max(sides) <= limit))
     return found
 
 
-def region_level(choices: Sequence[Choice], volume: Volume, wanted: int | None) -> Choice:
-    """The finest level that fits; not finer than `wanted`, which may exceed the budget.
-
-    While the volume has had its quick look only, levels that would be computed
-    from the whole file wait for the refinement, unless little has to be read.
+def affordable(costs: Sequence[LevelCost], wanted: int | None) -> LevelCost:
+    """The finest level that fits and is not finer than `wanted`, which itself may exceed the
+    budget as far as `BEST_BYTES`.
     """
-    last = choices[-1]
+    last = costs[-1]
     if wanted is not None:
-        asked = choices[min(wanted, len(choices) - 1)]
+        asked = costs[min(wanted, len(costs) - 1)]
         if asked.fits or asked.nbytes <= BEST_BYTES:
             return asked
-    return next((one for one in choices if one.fits and one.level >= (wanted or 0)), last)
+    return next((one for one in costs if one.fits and one.level >= (wanted or 0)), last)
 
 
-_drawn: WeakKeyDictionary[Any, tuple[int, Region]] = WeakKeyDictionary()
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """What stands for an image in 3-D: voxels of a level in a box of that level."""
+
+    level: int
+    box: Region
+    values: NDArray[np.float32]
 
 
-def drawn_block(image: Any) -> tuple[int, Region] | None:
-    """Level and box (in voxels of that level) that stand for an image in 3-D.
+_drawn: WeakKeyDictionary[Any, Block] = WeakKeyDictionary()
 
-    None where the image itself is drawn.
-    """
+
+def drawn_block(image: Any) -> Block | None:
+    """The block that stands for an image in 3-D; None where the image itself is drawn."""
     return _drawn.get(image)
 
 
@@ -172,10 +176,10 @@ class Focus:
         if volume.overview.state == "empty" or len(region) != volume.ndim:
             return
         budget, detail = self._budget(), self._link.console.detail
-        choices = region_choices(volume, region, displayed, budget, compat.max_texture_3d())
-        chosen = region_level(choices, volume, detail)
+        costs = level_costs(volume, region, displayed, budget, compat.max_texture_3d())
+        chosen = affordable(costs, detail)
         if volume.overview.state == "quick" and not volume.overview.is_ready(chosen.level):
-            chosen = next(one for one in choices if volume.overview.is_ready(one.level))
+            chosen = next(one for one in costs if volume.overview.is_ready(one.level))
         wanted = (volume, volume.overview.state, region, chosen.level)
         if len(wanted) == len(self._wanted) and all(map(_same, wanted, self._wanted)):
             return
@@ -183,7 +187,7 @@ class Focus:
         self._explain(chosen, detail)
         self._read(region, chosen.level)
 
-    def _explain(self, chosen: Choice, detail: int | None) -> None:
+    def _explain(self, chosen: LevelCost, detail: int | None) -> None:
         finest = detail or 0
         if chosen.level > finest and self._link.volume.overview.state == "refined":
             sides = " × ".join(map(str, chosen.shape))
@@ -231,7 +235,7 @@ class Focus:
         layer = Image(values, **state)
         self._extra.put(layer)
         self._binding = Binding(layer, self._link.console, viewer)
-        _drawn[image] = level, box
+        _drawn[image] = Block(level, box, values)
 
     def _leave(self) -> None:
         if self._job is not None:
