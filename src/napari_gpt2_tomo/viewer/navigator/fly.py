@@ -13,6 +13,7 @@ from ...display.places import Target
 from .. import compat
 from ..commands import NO_SCAN, current_link
 from ..link import ScanLink, link_of
+from ..panes.views import views_of
 from .guide import finder
 from .mark import mark
 
@@ -172,6 +173,9 @@ def _move(viewer: Any, link: ScanLink, target: Target) -> None:
     else:
         viewer.scene.camera.center = tuple(((low + high) / 2)[axes].tolist())
     mark(viewer, low, high)
+    views = views_of(viewer)
+    for pane in views.panes if views is not None else ():
+        mark(pane.viewer, low[shift:], high[shift:])
 
 
 def _aim(viewer: Any, low: Floats, high: Floats, first: Floats, last: Floats, voxel: float) -> None:

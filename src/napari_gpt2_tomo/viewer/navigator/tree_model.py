@@ -17,7 +17,7 @@ NAME, SHAPE, SIZE, TENSOR = range(len(COLUMNS))
 SWATCH = 10
 """Pixels a side of a colour sample."""
 
-FADED = 110
+FADED = 160
 """Alpha (0…255) of the name of what is hidden."""
 
 Colour = tuple[float, float, float]

@@ -15,7 +15,6 @@ __all__ = ["COLUMNS", "PartRow", "PartTable"]
 
 COLUMNS: dict[str, str] = {
     "part": "Name of the part",
-    "shape": "Its shape: channel × unit for a matrix on the residual stream",
     "parameters": "Number of parameters",
     "mean": "Mean of the finite values",
     "sigma": "Standard deviation of the finite values",
@@ -27,6 +26,7 @@ COLUMNS: dict[str, str] = {
     "l2": "Euclidean (Frobenius) norm, √Σw²",
     "l1": "Sum of magnitudes, Σ|w|",
     "nonfinite": "Values that are NaN or infinite; the other columns leave them out",
+    "shape": "Its shape: channel × unit for a matrix on the residual stream",
     "tensor": "The stored tensor that the part lies in",
 }
 """Columns of the table, and what each one says."""
@@ -40,7 +40,6 @@ class PartRow:
     """
 
     part: str
-    shape: tuple[int, ...]
     parameters: int
     mean: float
     sigma: float
@@ -52,6 +51,7 @@ class PartRow:
     l2: float | None
     l1: float | None
     nonfinite: int
+    shape: tuple[int, ...]
     tensor: str
 
 
@@ -81,7 +81,6 @@ class PartTable(Sequence[PartRow]):
         self._rows = [
             PartRow(
                 part.name,
-                part.shape,
                 part.size,
                 float(statistics.mean[i]),
                 float(statistics.sigma[i]),
@@ -89,6 +88,7 @@ class PartTable(Sequence[PartRow]):
                 float(statistics.high[i]),
                 *_details(details, i, int(statistics.n[i])),
                 int(statistics.nonfinite[i]),
+                part.shape,
                 part.tensor,
             )
             for i, part in enumerate(anatomy.parts)
