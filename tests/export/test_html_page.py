@@ -60,7 +60,12 @@ def tab(loaded):
 
 def change(tab, changes: str) -> None:
     tab.evaluate(f"scanner.store.set({changes})")
-    frames(tab)
+    next_frame(tab)
+
+
+def next_frame(tab) -> None:
+    """Let the page hear of what was done."""
+    tab.evaluate("new Promise((done) => requestAnimationFrame(done))")
 
 
 def frames(tab) -> None:
@@ -91,7 +96,7 @@ def photograph(tab) -> list[np.ndarray]:
 
 def see(tab, *views: int) -> list[np.ndarray]:
     """The canvases of some views, read back in the page: quicker than a photograph."""
-    frames(tab)
+    next_frame(tab)
     found = tab.evaluate(
         """(views) => {
             scanner.volume.draw(1);
@@ -120,7 +125,7 @@ def drag(tab, start, by, button="left", steps=4) -> None:
     tab.mouse.down(button=button)
     tab.mouse.move(start[0] + by[0], start[1] + by[1], steps=steps)
     tab.mouse.up(button=button)
-    frames(tab)
+    next_frame(tab)
 
 
 def test_all_four_views_are_painted(tab):
@@ -231,7 +236,7 @@ def test_every_preset_sets_its_window_and_keys_choose_the_first_nine(tab):
     buttons = tab.locator("#presets button")
     assert buttons.count() == len(presets)
     for number, preset in enumerate(presets):
-        buttons.nth(number).click()
+        buttons.nth(number).evaluate("(button) => button.click()")
         found = state(tab, "low"), state(tab, "high")
         if not preset["part"]:
             assert found == pytest.approx((preset["low"], preset["high"]))
@@ -289,7 +294,7 @@ def test_every_transfer_function_recolours_slices_and_volume(tab):
     names = tab.evaluate("scanner.scan.transfers.map((row) => row.name)")
     seen = []
     for name in names:
-        tab.locator("#transfers label", has_text=name).first.click()
+        tab.locator(f"#transfers input[value='{name}']").evaluate("(input) => input.click()")
         assert state(tab, "transfer") == name
         seen.append(see(tab, 0, 3))
     for before, after in itertools.pairwise(seen):
@@ -723,7 +728,6 @@ def phone(browser, make_page):
         browser,
         make_page(),
         viewport={"width": 390, "height": 844},
-        device_scale_factor=2,
         has_touch=True,
         is_mobile=True,
     )
@@ -744,7 +748,7 @@ def touch(tab, *paths) -> None:
     """Fingers that move along paths of places, all at once."""
     session = tab.context.new_cdp_session(tab)
     for i, step in enumerate(zip(*paths, strict=True)):
-        frames(tab)
+        next_frame(tab)
         points = [{"x": x, "y": y, "id": n} for n, (x, y) in enumerate(step)]
         kind = "touchMove" if i else "touchStart"
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
