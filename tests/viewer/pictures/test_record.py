@@ -245,6 +245,21 @@ def test_a_window_that_is_closed_ends_its_movie(make_viewer, model, tmp_path, se
     assert not list(tmp_path.iterdir())
 
 
+def test_a_scan_that_is_removed_ends_its_movie(shown, tmp_path, settle):
+    ends = []
+
+    def remove(frame, done):
+        if done == 2:
+            QTimer.singleShot(0, shown.layers.clear)
+
+    path = tmp_path / "m.gif"
+    Recording(shown, Sections(), path, seconds=4, size=SIZE, on_frame=remove, on_end=ends.append)
+    settle()
+    assert isinstance(ends[0], TomoError)
+    assert "was removed" in str(ends[0])
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_cannot_be_recorded_is_told_at_once(shown, viewer, tmp_path, settle):
     for call, options, message in (
         (record_turntable, {"seconds": 0}, "more than 0 seconds"),

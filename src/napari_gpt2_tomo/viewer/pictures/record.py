@@ -118,6 +118,7 @@ class Recording:
         if self._stage.viewer in _recording:
             self._stage.close()
             raise TomoError("A movie of this window is being made: wait for it, or cancel it.")
+        self._link = current_link(self._stage.viewer)
         self._cover = Cover(self._stage.canvas)
         try:
             move.begin(self._stage)
@@ -164,6 +165,8 @@ class Recording:
             self._timer.stop()
             return
         try:
+            if self._link is not None and not self._link.layers:
+                raise TomoError("The scan was removed while its movie was made.")
             caption = self._move.pose(self.done, self.count)
             frame = self._stage.shoot(caption)
             self._cover.show(frame)
