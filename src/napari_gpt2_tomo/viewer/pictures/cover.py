@@ -25,6 +25,7 @@ class Cover:
     """
 
     def __init__(self, canvas: Any) -> None:
+        self._canvas = canvas
         self._label: QLabel | None = None
         self._shown = 0.0
         if not canvas.isVisible():
@@ -43,6 +44,7 @@ class Cover:
         if self._label is None or now - self._shown < INTERVAL:
             return
         self._shown = now
+        self._label.setGeometry(self._canvas.geometry())
         picture = QPixmap.fromImage(image_of(frame))
         size = self._label.size() * self._label.devicePixelRatioF()
         if picture.width() > size.width() or picture.height() > size.height():
