@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from .volume.reading.signal import resolve_reduction
 from .volume.statistics.exact import exact_statistics, stored_statistics
 from .volume.statistics.summary import Statistics, estimate_statistics
 from .volume.volume import Volume, make_layout
+
+if TYPE_CHECKING:
+    from .volume.statistics.table import PartTable
 
 __all__ = ["Scan"]
 
@@ -85,6 +88,29 @@ class Scan:
         if not exact:
             return self._estimate
         return exact_statistics(self.checkpoint, self.anatomy, progress)
+
+    def part_table(self, *, details: bool = True, progress: Progress | None = None) -> "PartTable":
+        """Statistics of every part as rows, with sparsity, kurtosis and norms.
+
+        Parameters
+        ----------
+        details
+            Whether to measure what the cache lacks, which reads every parameter; without it
+            those columns may be empty and the others estimates.
+        progress
+            Told of the passes over the weights.
+
+        Raises
+        ------
+        Cancelled
+            `progress` asked to stop.
+        """
+        from .volume.statistics.details import exact_details, stored_details
+        from .volume.statistics.table import PartTable
+
+        measure = exact_details(self.checkpoint, self.anatomy, progress) if details else None
+        found = measure or stored_details(self.checkpoint, self.anatomy)
+        return PartTable(self.anatomy, self.statistics(exact=details), found)
 
     def volume(
         self,

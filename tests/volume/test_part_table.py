@@ -131,3 +131,8 @@ def test_the_table_reads_back_from_csv(table):
         assert text["part"] == row.part
         assert float(text["sigma"]) == row.sigma
         assert text["kurtosis"] == ("" if row.kurtosis is None else repr(row.kurtosis))
+
+
+def test_a_scan_gives_its_table(scan, table):
+    assert list(scan.part_table()) == list(table)
+    assert scan.part_table(details=False).complete
