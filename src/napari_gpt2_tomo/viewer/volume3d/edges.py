@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from typing import Any
+from weakref import ref
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,11 +37,12 @@ class Edges:
     Parameters
     ----------
     qt_viewer
-        The widget whose canvas they are drawn on; None where there is none.
+        The widget whose canvas they are drawn on, not kept alive; None where there is none.
     """
 
     def __init__(self, qt_viewer: Any) -> None:
-        self._qt_viewer = qt_viewer
+        # A session keeps this for as long as its viewer lives, and the widget knows the viewer.
+        self._qt_viewer = None if qt_viewer is None else ref(qt_viewer)
         self._line: Any = None
 
     @property
@@ -50,13 +52,14 @@ class Edges:
 
     def show(self, low: Sequence[float], high: Sequence[float]) -> None:
         """Draw the edges of the box between two corners, axes as the viewer displays them."""
-        if self._qt_viewer is None:
+        qt_viewer = None if self._qt_viewer is None else self._qt_viewer()
+        if qt_viewer is None:
             return
         if self._line is None:
             from vispy.scene.visuals import Line
 
             self._line = Line(connect="segments", method="gl", width=1, color=EDGE)
-            self._line.parent = compat.scene_of(self._qt_viewer)
+            self._line.parent = compat.scene_of(qt_viewer)
         # What lies behind a volume is hidden by it; a plane has no depth.
         self._line.set_gl_state("translucent", depth_test=len(low) == 3)
         # vispy counts axes from the last.
