@@ -40,7 +40,8 @@ def console_of_json(data: Any, where: str) -> dict[str, Any]:
     for one in fields(Console):
         if not one.init or not isinstance(data, Mapping) or one.name not in data:
             continue
-        value = entries.take(one.name, _READERS.get(one.name, lambda value: value))
+        usual = flag if isinstance(one.default, bool) else lambda value: value
+        value = entries.take(one.name, _READERS.get(one.name, usual))
         try:
             setattr(trial, one.name, value)
         except (TypeError, ValueError) as error:
@@ -74,8 +75,5 @@ _READERS: Mapping[str, Any] = {
     "shown": _names,
     "hidden": _names,
     "preset": lambda value: None if value is None else preset(text(value)),
-    "invert": flag,
-    "planes": flag,
-    "bounding_box": flag,
 }
-"""How the fields are read that are no plain numbers or words."""
+"""How the fields are read that are no plain numbers, words, true or false."""

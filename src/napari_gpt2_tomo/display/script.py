@@ -47,13 +47,13 @@ def _scan(scan: ScanState) -> Iterator[str]:
     options = "".join(f", {name}={value!r}" for name, value in _options(scan.volume))
     yield f"tomo.view(scan, viewer{options}, name={scan.name!r})"
     yield "link = tomo.link(viewer)"
-    yield from _console(scan.console, scan.volume.signal)
-    if scan.margins:
-        yield "link.margins = True"
     if not scan.visible:
         yield "viewer.layers[-2].visible = False"
     if scan.atlas:
         yield "viewer.layers[-1].visible = True"
+    if scan.margins:
+        yield "link.margins = True"
+    yield from _console(scan.console, scan.volume.signal)
     for pin in scan.pins:
         note = f", note={pin.note!r}" if pin.note else ""
         yield f"tomo.pin(viewer, {f'{pin.tensor}{list(pin.index)}'!r}{note})"
