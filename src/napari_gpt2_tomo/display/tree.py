@@ -34,6 +34,7 @@ GROUPS: Mapping[Group, str] = {
 _NUMBER = re.compile(r"\b(head|neuron|token|position|h|n|t)\s?(\d+)\b")
 _UNITS = {"h": "head", "n": "neuron", "t": "token"}
 _LAYER = re.compile(r"\blayer\s+(\d+)\b")
+_LAYER_WORD = re.compile(r"^l\d+$")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,38 +129,50 @@ def search(root: Node, text: str, limit: int = MOST_FOUND) -> Node:
     ``c_fc``, ``norm``. ``head 4``, ``neuron 17`` and ``token 6342`` (or ``h4``, ``n17``)
     find that one in every part that matches the other words.
     """
-    lowered = _LAYER.sub(r"l\1", text.casefold())
-    numbers = [(_UNITS.get(unit, unit), int(n)) for unit, n in _NUMBER.findall(lowered)]
-    words = _NUMBER.sub(" ", lowered).split()
-    return _found(root, words, numbers, "", [limit]) or _folder(root.title, "model", "", (), [])
+    return _Search(text, limit).below(root) or _folder(root.title, "model", "", (), [])
 
 
-def _found(
-    node: Node, words: Sequence[str], numbers: Sequence[tuple[str, int]], path: str, left: list[int]
-) -> Node | None:
-    here = f"{path} {node.title} {' '.join(node.parts[:1]) if node.kind == 'part' else ''}"
-    here = f"{here} {node.tensor}".casefold()
-    if node.kind == "part":
-        if not all(_matches(word, here) for word in words) or left[0] <= 0:
+class _Search:
+    """What is looked for, and how many matches may still come."""
+
+    def __init__(self, text: str, limit: int) -> None:
+        lowered = _LAYER.sub(r"l\1", text.casefold())
+        words = _NUMBER.sub(" ", lowered).split()
+        self._numbers = [(_UNITS.get(unit, unit), int(n)) for unit, n in _NUMBER.findall(lowered)]
+        # Other layers need not be looked into: they may hold experts by the thousand.
+        self._layers = {int(word[1:]) for word in words if _LAYER_WORD.match(word)}
+        self._matchers = [_matcher(word) for word in words]
+        self._left = limit
+
+    def below(self, node: Node, path: str = "") -> Node | None:
+        """The part of a tree that matches, None if nothing does."""
+        if self._left <= 0:
             return None
-        if not numbers:
-            left[0] -= 1
-            return node
-        members = [_member(node, unit, number) for unit, number in numbers]
+        if node.kind == "layer" and not self._layers <= {int(node.query[1:])}:
+            return None
+        here = f"{path} {node.title.casefold()}"
+        if node.kind == "part":
+            return self._part(node, here)
+        rows = [row for child in node.children if (row := self.below(child, here))]
+        return _with(node, rows) if rows else None
+
+    def _part(self, node: Node, path: str) -> Node | None:
+        text = f"{path} {node.parts[0].casefold()} {node.tensor.casefold()}"
+        if not all(matches(text) for matches in self._matchers):
+            return None
+        members = [_member(node, unit, number) for unit, number in self._numbers]
         held = [member for member in members if member is not None]
         if len(held) < len(members):
             return None
-        left[0] -= len(held)
-        return _with(node, held)
-    rows = [row for child in node.children if (row := _found(child, words, numbers, here, left))]
-    return _with(node, rows) if rows else None
+        self._left -= max(len(held), 1)
+        return _with(node, held) if held else node
 
 
-def _matches(word: str, text: str) -> bool:
-    """Whether a text holds a word; ``l3`` is not the beginning of ``l30``."""
+def _matcher(word: str) -> Callable[[str], object]:
+    """What tells whether a text holds a word; ``l3`` is not the beginning of ``l30``."""
     if word[-1].isdigit():
-        return re.search(rf"(?<![0-9]){re.escape(word)}(?![0-9])", text) is not None
-    return word in text
+        return re.compile(rf"(?<![0-9]){re.escape(word)}(?![0-9])").search
+    return lambda text: word in text
 
 
 def _member(part: Node, unit: str, number: int) -> Node | None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QItemSelectionModel, Qt
+from qtpy.QtCore import QItemSelectionModel, Qt, QTimer
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -49,6 +49,12 @@ WIDTHS = {NAME: 180, SHAPE: 90, SIZE: 90, TENSOR: 220}
 ROOMY = "QTreeView::item { min-height: 22px; }"
 """Rows that a finger or a quick mouse hits."""
 
+MANY = 5000
+"""Parts beyond which a search waits until nothing is typed: the first one takes a while."""
+
+PAUSE = 200
+"""Milliseconds without a key after which somebody has finished a word."""
+
 OTHER = "Other…"
 """Tint that is asked for."""
 
@@ -84,7 +90,11 @@ class ModelTab(QWidget):  # type: ignore[misc]
         self.search = QLineEdit()
         self.search.setPlaceholderText("Search: attention L3, c_fc, norm, head 4, neuron 17 …")
         self.search.setClearButtonEnabled(True)
-        self.search.textChanged.connect(self._search)
+        self.search.textChanged.connect(self._typed)
+        self._pause = QTimer(self)
+        self._pause.setSingleShot(True)
+        self._pause.setInterval(PAUSE)
+        self._pause.timeout.connect(self._search)
         self.trees = (self._tree(), self._tree())
         self._stack = QStackedWidget()
         for tree in self.trees:
@@ -127,7 +137,7 @@ class ModelTab(QWidget):  # type: ignore[misc]
         self._root = model_tree(anatomy, link.name)
         self._set_model(FULL, self._root)
         self.search.setText("")
-        self._search("")
+        self._search()
         link.console.events.connect(self._follow)
         self._follow()
 
@@ -192,7 +202,14 @@ class ModelTab(QWidget):  # type: ignore[misc]
             if gone is not None:
                 gone.deleteLater()
 
-    def _search(self, text: str) -> None:
+    def _typed(self, text: str) -> None:
+        if self._root is not None and len(self._root.parts) > MANY:
+            self._pause.start()
+        else:
+            self._search()
+
+    def _search(self) -> None:
+        text = self.search.text()
         if self._root is None:
             return
         if not text.strip():
