@@ -5,6 +5,7 @@ longer than most tests.
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from napari_gpt2_tomo.viewer.panes import FourViews, close_views, open_views
 from napari_gpt2_tomo.viewer.view import view
 
-WIDTH, HEIGHT = 1200, 800
+WIDTH, HEIGHT = 900, 640
 """Pixels of a window that has room for four canvases."""
 
 
@@ -36,6 +37,8 @@ def own_application() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(NapariApplication, "get_app_model", lambda: app)
         patch.setattr(StatusChecker, "start", lambda self: None)
+        # A third of a second for every layer that is removed.
+        patch.setattr("napari._vispy.canvas.gc", SimpleNamespace(collect=lambda: None))
         yield
     Application.destroy(name)
     forget()
@@ -80,12 +83,9 @@ def bare(hidden_window: Any, settle: Callable[[], None]) -> Any:
 
 
 @pytest.fixture
-def shown(bare: Any, model: Any, settle: Callable[[], None]) -> tuple[Any, FourViews]:
-    """A hidden viewer with the small model, and its views."""
-    view(model, bare)
-    views = open_views(bare)
-    settle()
-    return bare, views
+def shown(hidden_window: Any, model: Any, settle: Callable[[], None]) -> tuple[Any, FourViews]:
+    """A hidden viewer with the small model, and its views, as if they had just been opened."""
+    return hidden_window, as_opened(hidden_window, model, settle)
 
 
 @pytest.fixture
@@ -93,14 +93,8 @@ def seen(visible_window: Any, model: Any, settle: Callable[[], None]) -> tuple[A
     """A visible viewer with the small model, and its views, as if they had just been opened."""
     viewer = visible_window
     viewer.window.resize(WIDTH, HEIGHT)
-    if not viewer.layers:
-        view(model, viewer)
-    views = open_views(viewer)
+    views = as_opened(viewer, model, settle)
     views.enlarge(None)
-    viewer.layers[0].visible = True
-    views.link.console.reset()
-    views.cursor.move([n // 2 for n in views.link.volume.shape])
-    viewer.dims.ndisplay = 3
     settle()
     for pane in views.panes:
         pane.viewer.canvas.overlays.text.visible = True
@@ -109,3 +103,24 @@ def seen(visible_window: Any, model: Any, settle: Callable[[], None]) -> tuple[A
     viewer.fit_to_view()
     settle()
     return viewer, views
+
+
+def as_opened(viewer: Any, model: Any, settle: Callable[[], None]) -> FourViews:
+    """Show the small model alone; what the last test left is used where it is the same."""
+    names = [layer.name for layer in viewer.layers]
+    if names != ["small", "small · atlas"] or viewer.layers[0].ndim != 3:
+        viewer.layers.clear()
+        settle()
+        view(model, viewer)
+    image, atlas = viewer.layers
+    image.visible, atlas.visible = True, False
+    viewer.layers.selection.active = image
+    viewer.dims.ndisplay = 3
+    settle()
+    views = open_views(viewer)
+    settle()
+    assert views.link is not None
+    views.link.console.reset()
+    views.link.cursor.move([n // 2 for n in views.link.volume.shape])
+    settle()
+    return views

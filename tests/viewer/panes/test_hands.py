@@ -60,8 +60,8 @@ def test_the_lines_cross_at_the_cursor_in_the_colours_of_the_axes(seen, settle):
     settle()
     colours = axial.qt_viewer.screenshot(flash=False)[..., :3].astype(int)
     x, y = (round(v) for v in where(axial, views.cursor.position))
-    down = colours[y + 60 : y + 160, x - 2 : x + 3].max(axis=(0, 1))
-    across = colours[y - 2 : y + 3, x + 60 : x + 160].max(axis=(0, 1))
+    down = colours[y + 40 : y + 90, x - 2 : x + 3].max(axis=(0, 1))
+    across = colours[y - 2 : y + 3, x + 40 : x + 90].max(axis=(0, 1))
     assert down[0] > 60
     assert down[2] > 60
     assert down[1] < 20
@@ -200,11 +200,11 @@ def test_the_panes_are_equal_and_stay_so_when_the_window_grows(seen, settle, qtb
 
     widgets = [pane.widget for pane in views.panes] + [views.home]
     assert np.ptp(sizes(), axis=0).max() <= 2
-    viewer.window.resize(1500, 950)
+    viewer.window.resize(1100, 720)
     settle()
     qtbot.wait(50)
     assert np.ptp(sizes(), axis=0).max() <= 2
-    assert sizes()[0].min() > 380
+    assert sizes()[0].min() > 250
 
 
 def test_keys_in_a_pane_move_the_cursor_and_others_are_the_viewers(seen, settle):

@@ -67,7 +67,7 @@ def test_they_can_be_opened_and_closed_again_and_again(make_viewer, model, settl
     settle()
     link = link_of(viewer.layers[0])
     counts, gone, instances = [], [], len(QtViewer._instances)
-    for _ in range(3):
+    for _ in range(2):
         views = open_views(viewer)
         viewer.layers[1].visible = True
         settle()
@@ -83,7 +83,7 @@ def test_they_can_be_opened_and_closed_again_and_again(make_viewer, model, settl
         counts.append(callbacks(viewer, link))
     assert [type(thing()).__name__ for thing in gone if thing() is not None] == []
     assert len(QtViewer._instances) == instances
-    assert counts[0] == counts[1] == counts[2]
+    assert counts[0] == counts[1]
     assert counts[0]["layers of the link"] == 2
     assert counts[0]["sessions of the link"] == 1
     assert session_of(viewer).probe.heading is None
@@ -104,11 +104,12 @@ def test_a_window_that_is_closed_closes_them(make_viewer, model, settle, qtbot, 
         viewer.window._qt_window.close()
     # Qt deletes what it was asked to delete later in a loop of events.
     qtbot.wait(20)
+    assert views_of(viewer) is None
     if by == "hand":
         # napari's fixture would close the window a second time.
         del viewer.window._qt_window
+        viewer.layers.clear()
     gc.collect()
-    assert views_of(viewer) is None
     assert [type(thing()).__name__ for thing in gone if thing() is not None] == []
 
 
@@ -123,11 +124,10 @@ def test_layers_that_go_and_come_do_not_crash_the_canvases(make_viewer, model, s
     viewer.layers.remove(other)
     del other
     settle()
-    for _ in range(2):
-        viewer.layers.clear()
-        settle()
-        view(model, viewer)
-        settle()
+    viewer.layers.clear()
+    settle()
+    view(model, viewer)
+    settle()
     gc.collect()
     assert link() is None
     assert views.panes[0].layers

@@ -93,15 +93,23 @@ class Copies:
         for layer in list(self._made):
             self._drop(layer)
 
+    def abandon(self) -> None:
+        """Let go of copies that stay where they are: their viewers are being closed."""
+        for layer in list(self._made):
+            self._let_go(layer)
+
     def _drop(self, layer: Any) -> None:
+        for holder, copied in zip(self._holders, self._let_go(layer), strict=True):
+            holder.remove(copied)
+
+    def _let_go(self, layer: Any) -> list[Any]:
         from napari.experimental import unlink_layers
 
         copies, _ = self._made.pop(layer)
         for name in LISTENED:
             layer.events[name].disconnect(self._changed)
         unlink_layers([layer, *copies])
-        for holder, copied in zip(self._holders, copies, strict=True):
-            holder.remove(copied)
+        return copies
 
 
 def copy_of(layer: Any) -> Any:

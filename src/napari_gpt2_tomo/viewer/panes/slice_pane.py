@@ -14,7 +14,7 @@ from ...display.planes import PLANES
 from .. import compat, shortcuts
 from ..link import ScanLink
 from ..probe import Reading
-from ..session import watch
+from ..session import session_of, watch
 from ..work import show
 from . import mouse
 from .bar import AxisBar, Buttons
@@ -226,8 +226,16 @@ class SlicePane:
         return True
 
     def close(self) -> None:
-        """Let go of everything but the layers; the widget is deleted."""
+        """Let go of everything; the widget is deleted, and the layers with it.
+
+        They are not removed from the viewer: each time napari does that, it
+        collects garbage for a fifth of a second.
+        """
         self.clear()
+        session = session_of(self.viewer)
+        if session is not None:
+            for layer in self.layers:
+                session.release(layer)
         self.crosshair.close()
         self._listen(False)
         self.qt_viewer.canvas.native.removeEventFilter(self._keys)

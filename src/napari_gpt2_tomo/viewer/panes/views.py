@@ -214,7 +214,7 @@ class FourViews:
             emitter.disconnect(callback)
         link = self._link
         self._clear()
-        self._copies.clear()
+        self._copies.abandon()
         self._before.restore(viewer)
         if link is not None and viewer.dims.ndisplay == 2:
             for layer in layers_of(viewer, link)[:1]:
