@@ -1,8 +1,8 @@
 """Four linked views: axial, coronal and sagittal panes beside the volume of the main viewer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary, WeakSet, ref
 
 from qtpy.QtCore import QEvent, QObject, QTimer
 
@@ -131,6 +131,7 @@ class FourViews:
             link.cursor.place(slider_indices(viewer, layers_of(viewer, link)[0]))
         self.home = home
         self.panes = tuple(SlicePane(plane, home, self) for plane in range(3))
+        self._heard: WeakSet[Any] = WeakSet()
         self._copies = Copies(self.panes, self._update_soon)
         axial, coronal, sagittal = self.panes
         # Rows of the upper two panes and columns of the left two are the same axis.
@@ -214,6 +215,7 @@ class FourViews:
             emitter.disconnect(callback)
         link = self._link
         self._clear()
+        self._listen(())
         self._copies.abandon()
         self._before.restore(viewer)
         if link is not None and viewer.dims.ndisplay == 2:
@@ -282,6 +284,17 @@ class FourViews:
             except TomoError as error:
                 show(error)
 
+    def _listen(self, layers: Sequence[Any]) -> None:
+        """Hear of layers that are shown or hidden, those without copies too."""
+        for layer in self._heard:
+            layer.events.visible.disconnect(self._turned_on_or_off)
+        self._heard = WeakSet(layers)
+        for layer in layers:
+            layer.events.visible.connect(self._turned_on_or_off)
+
+    def _turned_on_or_off(self, event: Any = None) -> None:
+        self._update_soon()
+
     def _update(self) -> None:
         """Show what the viewer shows."""
         viewer = self._viewer()
@@ -297,10 +310,12 @@ class FourViews:
             if link is not None:
                 link.switched.connect(self._catch_up)
         if link is None or volume is None:
+            self._listen(())
             for pane in self.panes:
                 pane.say("No scan" if link is None else _too_flat(link))
             return
         layers = layers_of(viewer, link)
+        self._listen(layers)
         # A hidden atlas would slow every step; once shown, it stays.
         known = self._copies.originals
         self._copies.show([x for x in layers if is_image(x) or x.visible or x in known])
