@@ -150,9 +150,13 @@ class Firefox:
         self.call("WebDriver:SetWindowRect", {"width": size[0], "height": size[1]})
         self.call("WebDriver:Navigate", {"url": path.as_uri()})
         end = time.monotonic() + READY_MS / 1000
-        while "volume" not in (self.run("return document.documentElement.dataset.ready") or ""):
+        words: list[str] = []
+        while "volume" not in words:
+            if "no-volume" in words:
+                pytest.skip("Firefox has no WebGL2 here: it needs a display, which may be virtual")
             assert time.monotonic() < end, "the page did not become ready"
             time.sleep(0.2)
+            words = (self.run("return document.documentElement.dataset.ready") or "").split()
 
     def view(self, selector: str) -> np.ndarray:
         """Pixels of an element of the page."""

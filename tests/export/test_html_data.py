@@ -13,7 +13,13 @@ from safetensors.numpy import save_file
 
 import napari_gpt2_tomo as tomo
 from export.pages import ReadPage, policy
-from napari_gpt2_tomo.base import DisplayError, LayoutError, TomoError
+from napari_gpt2_tomo.base import (
+    Cancelled,
+    DisplayError,
+    LayoutError,
+    SilentProgress,
+    TomoError,
+)
 from napari_gpt2_tomo.display.presets import PRESETS
 from napari_gpt2_tomo.display.transfer import TRANSFERS
 from napari_gpt2_tomo.display.window import Window
@@ -289,3 +295,22 @@ def test_another_version_of_niivue_is_refused(small_scan, tmp_path, monkeypatch)
     monkeypatch.setattr(niivue, "NIIVUE", "9.9.9")
     with pytest.raises(TomoError, match=r"9\.9\.9"):
         export_html(small_scan, tmp_path / "page.html")
+
+
+def test_packing_reports_its_progress_and_can_be_stopped(small_scan, tmp_path):
+    progress = SilentProgress()
+    export_html(small_scan, tmp_path / "page.html", progress=progress)
+    assert progress.done == progress.total > 2_000_000
+    progress.cancel()
+    with pytest.raises(Cancelled):
+        export_html(small_scan, tmp_path / "other.html", progress=progress)
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_a_page_opens_at_a_place_of_the_volume(small_scan, tmp_path):
+    path = export_html(small_scan, tmp_path / "a.html", at=(9, 30, 40), max_voxels=50_000)
+    header = ReadPage(path).header
+    factors = [axis["factor"] for axis in header["axes"]]
+    assert header["start"] == [9 // factors[0], 30 // factors[1], 40 // factors[2]]
+    with pytest.raises(DisplayError, match="3 indices"):
+        export_html(small_scan, tmp_path / "b.html", at=(1, 2))

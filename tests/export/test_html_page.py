@@ -471,7 +471,7 @@ def test_the_address_holds_the_view(tab, browser, make_page):
     )
     tab.wait_for_timeout(400)
     link = tab.evaluate("location.hash")
-    assert "at=7%2C20%2C33" in link
+    assert "at=7,20,33" in link
     other = open_tab(browser, make_page(), link)
     keys = [
         "cursor",

@@ -131,18 +131,22 @@ def write_scanner(
     header["invert"] = invert
     if start is not None:
         header["start"] = start
+    kinds = voxels.labels.dtype.newbyteorder("<")
+    contents = {
+        "codes": voxels.codes.tobytes(),
+        "labels": voxels.labels.astype(kinds).tobytes(),
+        "tables": in_script(tables).encode(),
+        "niivue": niivue_module().encode(),
+    }
+    if progress is not None:
+        progress.start(sum(map(len, contents.values())), f"Packing {Path(path).name}")
     page = Page(
         title=f"{scan.name} · {volume.layout.name} · napari-gpt2-tomo",
         body=source(MARKUP),
         styles=[source(*STYLES)],
         scripts=[source(*SCRIPTS)],
         data={"scan": header},
-        packed={
-            "codes": pack(voxels.codes.tobytes()),
-            "labels": pack(voxels.labels.astype(voxels.labels.dtype.newbyteorder("<")).tobytes()),
-            "tables": pack(in_script(tables).encode()),
-            "niivue": pack(niivue_module().encode()),
-        },
+        packed={name: pack(content, progress) for name, content in contents.items()},
         about=_about(),
         unpacks_modules=True,
     )

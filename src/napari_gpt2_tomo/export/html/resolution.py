@@ -19,7 +19,7 @@ MOST_VOXELS = 512 * 512 * 256
 BASE_BYTES = 1_200_000
 """Bytes of a page without voxels: niivue takes nine tenths of it."""
 
-VOXEL_BYTES = 0.75
+VOXEL_BYTES = 0.82
 """Compressed bytes of a voxel: weights look like noise, so little is gained."""
 
 

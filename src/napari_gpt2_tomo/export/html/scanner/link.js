@@ -60,7 +60,7 @@ function writeLink(fields, state, first) {
   for (const [name, [key, { write }]] of Object.entries(fields)) {
     if (state[key] === null && first[key] === null) continue;
     const always = ["cursor", "low", "high"].includes(key);
-    if (always || !same(state[key], first[key])) words.push(`${name}=${encodeURIComponent(write(state[key]))}`);
+    if (always || !same(state[key], first[key])) words.push(`${name}=${encodeURIComponent(write(state[key])).replaceAll("%2C", ",")}`);
   }
   return `#${words.join("&")}`;
 }
