@@ -19,6 +19,7 @@ from napari_gpt2_tomo.viewer.layers import add_scan
 from napari_gpt2_tomo.viewer.link import link_of
 from napari_gpt2_tomo.viewer.navigator.fly import go_to
 from napari_gpt2_tomo.viewer.navigator.pinning import pin
+from napari_gpt2_tomo.viewer.remembered import recent_scans
 from napari_gpt2_tomo.viewer.state import capture, open_session, save_script, save_session
 from napari_gpt2_tomo.viewer.view import link as link_in
 from napari_gpt2_tomo.viewer.view import view
@@ -26,6 +27,15 @@ from napari_gpt2_tomo.viewer.view import view
 from .small_model import write_model
 
 PLUGIN = "napari-gpt2-tomo"
+
+
+@pytest.fixture(autouse=True)
+def fresh_memory(monkeypatch):
+    """napari's settings are left alone."""
+    from napari_gpt2_tomo.viewer import remembered
+
+    monkeypatch.setattr(remembered, "_unsaved", dict(remembered._unsaved))
+    monkeypatch.setattr(remembered, "section", lambda key: None)
 
 
 @pytest.fixture
@@ -87,6 +97,7 @@ def test_an_opened_session_is_the_one_that_was_saved(arranged, other, tmp_path, 
     image = other.layers[0]
     assert image.contrast_limits == pytest.approx([-0.2, 0.3])
     assert other.layers.selection.active is image
+    assert recent_scans()[0] == link_in(other).scan.checkpoint.path
     assert not said
 
 

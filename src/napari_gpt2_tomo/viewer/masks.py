@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Masks", "hidden_labels"]
 
+TINTED = "tomo tints"
+"""Name of the colours of an atlas that shows tints only."""
+
 Mask = NDArray[np.bool_]
 """For every label of an atlas whether its part is hidden; air is not."""
 
@@ -66,7 +69,6 @@ class Masks:
         self._known: tuple[Any, ...] = ()
         self._gone: Mask | None = None
         self._before: WeakKeyDictionary[Any, tuple[Any, bool]] = WeakKeyDictionary()
-        self._given: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
         events = link.console.events
         events.shown.connect(self._hidden)
         events.hidden.connect(self._hidden)
@@ -89,14 +91,17 @@ class Masks:
             if before is not None:
                 layer.colormap, layer.visible = before
             return
-        if layer not in self._before:
-            self._before[layer] = (layer.colormap, layer.visible)
-        elif layer.colormap is not self._given.get(layer):
-            # Another volume gave the atlas its colours meanwhile.
-            self._before[layer] = (layer.colormap, self._before[layer][1])
+        before = self._before.get(layer)
+        if layer.colormap.name != TINTED:
+            # The first tint, or another volume gave the atlas its colours meanwhile.
+            seen = layer.visible if before is None else before[1]
+            self._before[layer] = (layer.colormap, seen)
+        elif before is None:
+            # A copy of an atlas that is tinted: it goes back to what that goes back to.
+            known = next(iter(self._before.values()), None)
+            self._before[layer] = known or (layer.colormap, layer.visible)
         count = len(link.volume.atlas.regions)
         layer.colormap = _colours(count, {r.label: tints[r.name] for r in regions})
-        self._given[layer] = layer.colormap
         layer.visible = True
 
     def _mask(self, volume: Volume) -> Mask | None:
@@ -127,4 +132,4 @@ def _colours(count: int, tints: dict[int, Sequence[float]]) -> Any:
     colours = np.zeros((count + 1, 4), np.float32)
     for label, rgb in tints.items():
         colours[label] = (*rgb, 1.0)
-    return CyclicLabelColormap(colors=colours)
+    return CyclicLabelColormap(colors=colours, name=TINTED)

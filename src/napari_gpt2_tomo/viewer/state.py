@@ -22,6 +22,7 @@ from . import compat
 from .commands import NO_SCAN
 from .layers import is_image, layer_data
 from .link import ScanLink, link_of
+from .remembered import remember_scan
 from .session import sessions_of, watch
 
 if TYPE_CHECKING:
@@ -215,6 +216,7 @@ def _open(state: SessionState, folder: Path) -> tuple[list[Opened], list[str]]:
                 f"{scan.name}: {found.checkpoint.path} is not what it was when the session was "
                 "saved (another size, time or content). It is shown as far as it fits."
             )
+        remember_scan(found.checkpoint.path)
         opened.append((scan, ScanLink(found, volume, owned=True, name=scan.name)))
     if state.scans and not opened:
         raise CheckpointError("\n".join(notices))

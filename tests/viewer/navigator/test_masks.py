@@ -184,3 +184,30 @@ def test_a_second_layer_of_the_scan_has_its_own_console(shown, settle):
     settle()
     shown.console.hidden = {"L1.q"}
     assert link_of(layers.image).console.hidden == frozenset()
+
+
+def test_in_four_views_every_pane_shows_tints_and_frames(make_viewer, model, settle, qtbot):
+    from napari_gpt2_tomo.viewer.panes import close_views, open_views
+
+    viewer = make_viewer()
+    view(model, viewer)
+    views = open_views(viewer)
+    settle()
+    link = link_of(viewer.layers[0])
+    go_to(viewer, "L1.k")
+    link.console.tints = {"L1.k": RED}
+    settle()
+    qtbot.wait(30)
+    label = link.volume.region("L1.k").label
+    for pane in views.panes:
+        image, atlas = pane.viewer.layers
+        assert atlas.visible
+        np.testing.assert_allclose(np.array(atlas.colormap.colors)[label], (*RED, 1))
+        assert label in np.asarray(atlas._slice.image.view)
+        assert image.visible
+    link.console.tints = {}
+    settle()
+    qtbot.wait(30)
+    assert not any(layer.visible for layer in link.layers if not hasattr(layer, "contrast_limits"))
+    close_views(viewer)
+    settle()
