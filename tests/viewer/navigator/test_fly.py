@@ -1,13 +1,18 @@
 """Going to a place and back."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
 from napari_gpt2_tomo.base import DisplayError, LayoutError
+from napari_gpt2_tomo.viewer import compat
 from napari_gpt2_tomo.viewer.layers import add_scan
 from napari_gpt2_tomo.viewer.navigator import mark as marks
 from napari_gpt2_tomo.viewer.navigator.fly import CLOSEST, go_to, history_of, step
 from napari_gpt2_tomo.viewer.navigator.pinning import pin, pin_here
+from napari_gpt2_tomo.viewer.panes import close_views, open_views
 from napari_gpt2_tomo.viewer.session import session_of
 from napari_gpt2_tomo.viewer.view import view
 
@@ -178,3 +183,29 @@ def test_what_was_gone_to_is_framed_for_a_moment(window, model, settle, qtbot):
     marks.unmark(window)
     qtbot.wait(30)
     assert cyan() == before
+    # The same frame in 3-D, and back: it goes with the picture that it was drawn on.
+    window.dims.ndisplay = 3
+    settle()
+    before = cyan()
+    go_to(window, "L1.H2.k")
+    qtbot.wait(30)
+    assert cyan() > before + 100
+    window.dims.ndisplay = 2
+    qtbot.wait(30)
+    assert not marks._marks[compat.qt_viewer_of(window)]._line.visible
+    go_to(window, "L1.N3")
+
+
+def test_frames_keep_no_pane_alive(make_viewer, model, settle, qtbot):
+    viewer = make_viewer()
+    view(model, viewer)
+    views = open_views(viewer)
+    settle()
+    go_to(viewer, "L1.k")
+    gone = [weakref.ref(compat.qt_viewer_of(pane.viewer)) for pane in views.panes]
+    close_views(viewer)
+    del views
+    settle()
+    qtbot.wait(50)
+    gc.collect()
+    assert [found() for found in gone] == [None] * 3

@@ -40,6 +40,9 @@ def mark(viewer: Any, low: ArrayLike, high: ArrayLike) -> None:
     held = _marks.get(qt_viewer)
     if held is None:
         held = _marks[qt_viewer] = _Mark(qt_viewer)
+        # Turned or rolled, the picture has other axes than the frame.
+        for events in (viewer.dims.events.ndisplay, viewer.dims.events.order):
+            events.connect(held.hide)
     axes = list(viewer.dims.displayed)
     held.show(frame(np.asarray(low)[axes], np.asarray(high)[axes], ROOM / viewer.scene.camera.zoom))
 
@@ -81,10 +84,13 @@ class _Mark:
         self._clock.timeout.connect(self.hide)
 
     def show(self, ends: NDArray[np.float32]) -> None:
-        # vispy counts axes from the last.
-        self._line.set_data(np.ascontiguousarray(ends[:, ::-1]), COLOUR)
+        # vispy counts axes from the last, and cannot go from points in 2-D to points in 3-D.
+        vertices = np.zeros((len(ends), 3), np.float32)
+        vertices[:, : ends.shape[1]] = ends[:, ::-1]
+        self._line.set_data(vertices, COLOUR)
         self._line.visible = True
         self._clock.start(int(1000 * SECONDS))
 
-    def hide(self) -> None:
+    def hide(self, event: Any = None) -> None:
+        self._clock.stop()
         self._line.visible = False
