@@ -8,10 +8,12 @@ import itertools
 import numpy as np
 import pytest
 
+from napari_gpt2_tomo.display.looks import RENDERINGS
 from napari_gpt2_tomo.viewer import compat
 from napari_gpt2_tomo.viewer.link import link_of
 from napari_gpt2_tomo.viewer.pictures import screenshot
 from napari_gpt2_tomo.viewer.view import view
+from napari_gpt2_tomo.viewer.volume3d import reset_view
 
 from .console.mouse import LEFT, SHIFT, drag, wheel
 
@@ -60,6 +62,33 @@ def test_the_five_functions_colour_slices_and_volume_each_its_own_way(shown, set
 
     found = pictures(shown, settle, choose, FUNCTIONS)
     assert_all_differ(found, FUNCTIONS)
+
+
+def test_every_rendering_shows_the_volume_its_own_way(shown, settle):
+    console = link_of(shown.layers[0]).console
+    console.transfer = "Rainbow"
+    shown.dims.ndisplay = 3
+    settle()
+    found = {}
+    for rendering in RENDERINGS:
+        console.rendering = rendering
+        found[rendering] = screenshot(shown, size=SIZE, legend=False).astype(int)
+    for one, other in itertools.combinations(RENDERINGS, 2):
+        change = np.abs(found[one] - found[other]).max(axis=2)
+        assert (change > 12).mean() > 0.01, (one, other)
+
+
+def test_the_first_view_comes_back(shown, settle):
+    shown.dims.ndisplay = 3
+    settle()
+    camera = shown.scene.camera
+    before = screenshot(shown, size=SIZE, legend=False)
+    camera.angles, camera.zoom, camera.center = (80, 10, 5), 2 * camera.zoom, (0, 0, 0)
+    assert (screenshot(shown, size=SIZE, legend=False) != before).any()
+    reset_view(shown, link_of(shown.layers[0]))
+    settle()
+    after = screenshot(shown, size=SIZE, legend=False)
+    assert (np.abs(after.astype(int) - before).max(axis=2) > 30).mean() < 0.02
 
 
 def test_the_volume_is_turned_zoomed_and_moved_with_the_mouse(window, model, settle):
