@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ..anatomy.anatomy import Anatomy
 from ..base import LayoutError
 from .circuits import CIRCUITS, CircuitVolume
 from .layouts.blocks import TensorLayout
@@ -9,10 +10,39 @@ from .layouts.layout import BlockLayout
 from .reading.signal import resolve_reduction
 from .volume import LAYOUTS, Volume
 
-__all__ = ["USUAL_ROLE", "Choice"]
+__all__ = ["USUAL_ROLE", "Choice", "layouts_of", "roles_of"]
 
 USUAL_ROLE = {"heads": "q", "circuits": next(iter(CIRCUITS))}
 """Role that a layout shows if none is asked for."""
+
+
+def roles_of(layout: str, anatomy: Anatomy) -> tuple[str, ...]:
+    """The roles that a layout can show of a checkpoint, in forward order; none for layouts
+    without roles, and where the number of heads is not known.
+    """
+    headed = dict.fromkeys(
+        part.role
+        for part in anatomy.parts
+        if part.axes == ("channel", "unit")
+        and part.layer is not None
+        and part.n_heads is not None
+        and part.d_head is not None
+    )
+    if layout == "heads":
+        return tuple(headed)
+    if layout == "circuits":
+        return tuple(name for name, (a, b, *_) in CIRCUITS.items() if a in headed and b in headed)
+    return ()
+
+
+def layouts_of(anatomy: Anatomy) -> tuple[str, ...]:
+    """The layouts that can show a checkpoint."""
+    found = {
+        "body": anatomy.hyper.d_model is not None,
+        "heads": bool(roles_of("heads", anatomy)),
+        "circuits": bool(roles_of("circuits", anatomy)),
+    }
+    return tuple(name for name in LAYOUTS if found.get(name, True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,10 @@
 
 from .help import HelpPanel
 from .panel import Panel
+from .region_panel import RegionPanel
+from .source_panel import SourcePanel
 from .transfer_panel import TransferPanel
+from .volume_panel import VolumePanel
 from .window_panel import WindowPanel
 
 __all__ = ["PANELS"]
@@ -10,6 +13,9 @@ __all__ = ["PANELS"]
 PANELS: tuple[type[Panel], ...] = (
     WindowPanel,
     TransferPanel,
+    SourcePanel,
+    VolumePanel,
+    RegionPanel,
     HelpPanel,
 )
 """Add a panel here."""

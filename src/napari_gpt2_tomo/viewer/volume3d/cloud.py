@@ -158,7 +158,7 @@ class PointCloud:
             features=features[::-1].reset_index(drop=True),
             scale=image.scale,
             translate=image.translate,
-            size=_sizes(found, image)[::-1],
+            size=_sizes(found, image, self._shown[2])[::-1],
             face_color=self._colours(found)[::-1],
             border_width=0,
             border_color="transparent",
@@ -199,13 +199,14 @@ class PointCloud:
         return viewer.dims.events.ndisplay, image.events.visible
 
 
-def _sizes(found: Strongest, image: Any) -> NDArray[np.float64]:
+def _sizes(found: Strongest, image: Any, region: Region | None) -> NDArray[np.float64]:
     """Diameters in voxels: as the square root of the strength, and seen whatever the volume."""
     strength = np.abs(found.value)
     low, high = (strength.min(), strength.max()) if len(strength) else (0.0, 1.0)
     share = (strength - low) / (high - low) if high > low else np.ones(len(strength))
-    extent = np.asarray(image.extent.world)
-    unit = float(np.linalg.norm(extent[1] - extent[0])) / POINTS_ACROSS
+    box = region or [(0, n) for n in image.data[0].shape]
+    diagonal = np.linalg.norm([(b - a) * s for (a, b), s in zip(box, image.scale, strict=True)])
+    unit = float(diagonal) / POINTS_ACROSS
     sizes: NDArray[np.float64] = (SMALL + (LARGE - SMALL) * np.sqrt(share)) * unit
     # napari scales sizes as the last axis.
     return sizes / float(image.scale[-1])

@@ -6,12 +6,14 @@ from weakref import ref
 import numpy as np
 from numpy.typing import NDArray
 
+from ...display.console import Region
 from ...display.planes import BODY_PLANES, PLANES
 from ...volume.volume import Volume
 from ..appearance import colormap
 from ..link import ScanLink
 from ..throttle import Throttle
 from .extras import Extra, Soon, extra_state, translation
+from .region import whole_region
 
 __all__ = ["SlicePlanes"]
 
@@ -37,12 +39,13 @@ class SlicePlanes:
         self._link = link
         self._extras = [Extra(viewer, image, self._removed) for _ in range(3)]
         self._soon = Throttle(self._follow)
+        self._again = Soon(self.update)
         console = link.console
-        console.events.planes.connect(self.update)
+        for signal in (console.events.planes, console.events.region):
+            signal.connect(self._again.call)
         for name in ("transfer", "invert", "gamma", "window"):
             getattr(console.events, name).connect(self._dress)
         link.cursor.moved.connect(self.move)
-        self._again = Soon(self.update)
         for emitter in self._emitters(viewer, image):
             emitter.connect(self._again.call)
         self.update()
@@ -56,7 +59,8 @@ class SlicePlanes:
         """Remove the sheets; nothing is connected any more."""
         self._soon.stop()
         console = self._link.console
-        console.events.planes.disconnect(self.update, missing_ok=True)
+        for signal in (console.events.planes, console.events.region):
+            signal.disconnect(self._again.call, missing_ok=True)
         for name in ("transfer", "invert", "gamma", "window"):
             getattr(console.events, name).disconnect(self._dress, missing_ok=True)
         self._link.cursor.moved.disconnect(self.move, missing_ok=True)
@@ -103,7 +107,12 @@ class SlicePlanes:
     def _place(self, extra: Extra, image: Any, axis: int, displayed: list[int]) -> None:
         from napari.layers import Image
 
-        values, start, factors = self._cut(axis, displayed)
+        region = self._region()
+        first, stop = region[axis]
+        if not first <= self._link.cursor.position[axis] < stop:
+            extra.take_away()
+            return
+        values, start, factors = self._cut(axis, displayed, region)
         scale = [s * f for s, f in zip(image.scale, factors, strict=True)]
         place = translation(image, start, factors)
         normal = [float(other == axis) for other in displayed]
@@ -135,30 +144,26 @@ class SlicePlanes:
         )
         extra.put(layer)
 
+    def _region(self) -> Region:
+        region = self._link.console.region
+        fits = region is not None and len(region) == self._link.volume.ndim
+        return region if region is not None and fits else whole_region(self._link)
+
     def _cut(
-        self, axis: int, displayed: list[int]
+        self, axis: int, displayed: list[int], region: Region
     ) -> tuple[NDArray[np.float32], list[int], list[int]]:
         """The plane through the cursor: values, its first voxel, and voxels per value and axis."""
         link = self._link
         at = link.cursor.position
         level = _level(link.volume, axis, displayed)
         factors = [1 if i == axis else f for i, f in enumerate(link.volume.factors[level])]
-        coarse = [v // f for v, f in zip(at, link.volume.factors[level], strict=True)]
-        box = tuple(
-            slice(None) if i in displayed and i != axis else slice(c, c + 1)
-            for i, c in enumerate(coarse)
-        )
-        values = np.asarray(link.levels[level][box])
-        core = None if link.margins else link.volume.core
-        if core is not None:
-            values = values[
-                tuple(
-                    slice(None) if i == axis or c.stop is None else slice(0, -(-c.stop // f))
-                    for i, (c, f) in enumerate(zip(core, factors, strict=True))
-                )
-            ]
-        start = [0 if i in displayed and i != axis else v for i, v in enumerate(at)]
-        return values, start, factors
+        box, start = [], []
+        for i, ((a, b), f) in enumerate(zip(region, link.volume.factors[level], strict=True)):
+            across = i in displayed and i != axis
+            first, stop = (a // f, -(-b // f)) if across else (at[i] // f, at[i] // f + 1)
+            box.append(slice(first, stop))
+            start.append(first * f if across else at[i])
+        return np.asarray(link.levels[level][tuple(box)]), start, factors
 
     def _name(self, image: Any, axis: int) -> str:
         volume = self._link.volume

@@ -151,7 +151,8 @@ class DrawnRegion:
         self._views: list[tuple[Any, Any, Any]] = []
         for view in _slices(viewer):
             if _image(view, link) is not None:
-                self._views.append((ref(view), self._wait(view), view.layers.selection.active))
+                active = view.layers.selection.active
+                self._views.append((ref(view), self._wait(view), active))
 
     @property
     def layers(self) -> list[Any]:
@@ -189,8 +190,8 @@ class DrawnRegion:
             translate=image.translate,
             axis_labels=image.axis_labels,
             units=image.units,
-            face_color=INSIDE,
-            edge_color=OUTLINE,
+            face_color=list(INSIDE),
+            edge_color=list(OUTLINE),
             edge_width=1,
         )
         view.layers.append(layer)
