@@ -5,7 +5,12 @@ from typing import Any
 
 from .part import HyperParameters, Part
 
-__all__ = ["notes_about", "ranges"]
+__all__ = ["USUAL", "notes_about", "ranges"]
+
+TIED = "No unembedding is stored: it is the token embedding, if there is one."
+
+USUAL = frozenset({TIED})
+"""Notes that are true of most models: a table may say so, a message need not."""
 
 # Each line: the roles that can do the job of one matrix that every transformer has.
 _ESSENTIAL = {
@@ -78,5 +83,5 @@ def _absent(parts: Sequence[Part], hyper: HyperParameters, config: Mapping[str, 
         if config.get("tie_word_embeddings") is False:
             notes.append("The unembedding is absent from this file.")
         else:
-            notes.append("No unembedding is stored: it is the token embedding, if there is one.")
+            notes.append(TIED)
     return notes

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..anatomy.notes import USUAL
 from ..base import CheckpointError, LayoutError, TomoError
 from ..checkpoint import can_open, candidates
 
@@ -29,9 +30,6 @@ MISSING_SHOWN = 5
 
 SESSION = ".tomo.json"
 """How the name of a scan session's file ends, see `display.state`."""
-
-USUAL = "No unembedding is stored"
-"""How the anatomy's note on tied embeddings begins: most models are so, nobody needs to be told."""
 
 _last: tuple[tuple[Path, ...], str, float] = ((), "", 0.0)
 
@@ -131,7 +129,7 @@ def _layers(scan: "Scan", name: str | None = None) -> "list[LayerData]":
     expect()
     remember_scan(scan.checkpoint.path)
     missing = [f"{name}: {why}" for name, why in scan.checkpoint.missing.items()]
-    notes = [note for note in scan.anatomy.notes if not note.startswith(USUAL)]
+    notes = [note for note in scan.anatomy.notes if note not in USUAL]
     notes += missing[:MISSING_SHOWN]
     if len(missing) > MISSING_SHOWN:
         notes.append(f"… and {len(missing) - MISSING_SHOWN} more tensors")
