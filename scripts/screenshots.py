@@ -98,10 +98,14 @@ def four_views(scan: tomo.Scan) -> np.ndarray:
 
 def navigator(scan: tomo.Scan) -> np.ndarray:
     """The window with the navigator, after flying to a head."""
+    from qtpy.QtWidgets import QLineEdit
+
     viewer = _viewer(scan)
-    viewer.window.add_plugin_dock_widget("napari-gpt2-tomo", "Navigator")
+    _, dock = viewer.window.add_plugin_dock_widget("napari-gpt2-tomo", "Navigator")
     layer = (scan.anatomy.hyper.n_layers or 1) // 3
-    tomo.go_to(viewer, f"L{layer}.H1")
+    tomo.go_to(viewer, f"L{layer}.k")
+    fields = dock.findChildren(QLineEdit)
+    next(one for one in fields if one.placeholderText().startswith("Search")).setText(f"L{layer}")
     pixels = _window(viewer)
     viewer.close()
     return pixels
