@@ -188,6 +188,7 @@ def test_wheel_slider_number_and_keys_move_along_an_axis(tab, axis):
     assert state(tab, f"cursor[{axis}]") == start + 2
     tab.locator(f"#slider-{axis}").fill("3")
     assert state(tab, f"cursor[{axis}]") == 3
+    next_frame(tab)
     tab.locator(f"#number-{axis}").fill("5")
     tab.locator(f"#number-{axis}").press("Enter")
     assert state(tab, f"cursor[{axis}]") == 5
