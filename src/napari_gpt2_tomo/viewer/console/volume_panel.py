@@ -120,7 +120,7 @@ class VolumePanel(Panel):
         self.box = tick_box("Box", "Draw the edges of the volume, or of its region")
         self.axes = tick_box("Axes", "Draw the axes with their names")
         self.rate = tick_box("Frame rate", "Measure how often the canvas is drawn")
-        self.turn = toggle("Turn", "Let the volume turn by itself, until you take hold of it")
+        self.turn = toggle("Auto-rotate", "The volume turns by itself until you take hold of it")
         self.reset = QPushButton("Reset view")
         self.reset.setToolTip("See all of it from the usual side")
         self._arrange()
