@@ -177,14 +177,14 @@ class Probe:
 
     Attributes
     ----------
-    heading
-        Gives the lines above a reading, and all lines where there is none (None);
-        by default they say where the slice lies.
+    words
+        Gives all lines for a reading, or for where there is none (None); by default
+        they say where the slice lies and what was read.
     """
 
     def __init__(self, viewer: Any) -> None:
         self._viewer = ref(viewer)
-        self.heading: Callable[[Reading | None], Sequence[str]] | None = None
+        self.words: Callable[[Reading | None], Sequence[str]] | None = None
         self._away = False
         self._direction: NDArray[np.float64] | None = None
         self._pending = False
@@ -229,15 +229,15 @@ class Probe:
         layers = self._layers(viewer)
         found = self._find(viewer, layers)
         reading = None if found is None else found[1]
-        if self.heading is not None:
-            lines = list(self.heading(reading))
+        lines: Sequence[str] = ()
+        if self.words is not None:
+            lines = self.words(reading)
         elif layers:
             layer, link = found[0] if found is not None else layers[0]
             voxel = _voxel(layer, viewer.dims.point) if reading is None else reading.voxel
-            lines = [_caption(viewer, layer, link, voxel, reading is not None) or link.name]
-        else:
-            lines = []
-        self._write(viewer, "\n".join([*lines, *(reading.lines() if reading else ())]))
+            caption = _caption(viewer, layer, link, voxel, reading is not None) or link.name
+            lines = [caption, *(reading.lines() if reading else ())]
+        self._write(viewer, "\n".join(lines))
 
     def read(self) -> Reading | None:
         """What is under the cursor; None off the canvas, and where no scan shows anything."""

@@ -140,8 +140,10 @@ def test_the_probe_reads_in_the_pane_under_the_mouse_only(seen, settle):
     settle()
     hands.hover(axial, *where(axial, views.cursor.position))
     settle()
-    assert f"{PLANTED[0]}{list(PLANTED[1])} = {PLANTED_VALUE:g}" in axial.caption
-    assert axial.caption.startswith("axial · section")
+    # Lines may be broken where the canvas ends.
+    planted = f"{PLANTED[0]}{list(PLANTED[1])} = {PLANTED_VALUE:g}"
+    assert planted in " ".join(axial.caption.split())
+    assert axial.caption.startswith("axial ·")
     assert len(coronal.caption.splitlines()) == 1
     axial.viewer.mouse_over_canvas = True
     axial.viewer.mouse_over_canvas = False

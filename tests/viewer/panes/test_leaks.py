@@ -86,7 +86,7 @@ def test_they_can_be_opened_and_closed_again_and_again(make_viewer, model, settl
     assert counts[0] == counts[1]
     assert counts[0]["layers of the link"] == 2
     assert counts[0]["sessions of the link"] == 1
-    assert session_of(viewer).probe.heading is None
+    assert session_of(viewer).probe.words is None
     assert viewer.window._qt_window.centralWidget().layout().count() == 1
 
 

@@ -138,6 +138,8 @@ def test_window_colours_and_visibility_are_the_same_everywhere(shown, settle, qt
     assert {layer.gamma for layer in layers} == {0.5}
     assert not any(layer.visible for layer in layers)
     image.visible = True
+    settle()
+    assert [len(pane.layers) for pane in views.panes] == [1, 1, 1]
     atlas.visible = True
     settle()
     assert [len(pane.layers) for pane in views.panes] == [2, 2, 2]

@@ -1,10 +1,13 @@
 """Small widgets of a pane: where its plane lies, and its buttons."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QSlider, QSpinBox, QToolButton, QWidget
+
+from ..lettering import text_width, wrapped
+from ..probe import FONT_SIZE
 
 __all__ = ["AxisBar", "Buttons"]
 
@@ -16,6 +19,12 @@ ICON = 14
 
 BUTTON = 22
 """Pixels a side of a button."""
+
+MARGIN = 8
+"""Pixels between the buttons and the edges of the canvas."""
+
+DIGITS = 3
+"""Digits that a number has room for at least."""
 
 PAGE = 10
 """Voxels that a click beside the slider's handle moves."""
@@ -59,7 +68,8 @@ class AxisBar(QWidget):  # type: ignore[misc]
         row.addWidget(self.total)
         self.slider.valueChanged.connect(self._changed)
         self.number.valueChanged.connect(self._changed)
-        self.setEnabled(False)
+        self.setFixedHeight(self.sizeHint().height())
+        self._show(False)
 
     def set_axis(
         self, name: str, length: int, count: int, colour: tuple[float, float, float]
@@ -85,15 +95,16 @@ class AxisBar(QWidget):  # type: ignore[misc]
             widget.blockSignals(True)
             widget.setRange(0, max(length - 1, 0))
             widget.blockSignals(False)
-        self.number.setFixedWidth(self.number.fontMetrics().horizontalAdvance("0" * 7) + 12)
-        self.setEnabled(True)
+        digits = "0" * max(DIGITS, len(str(length - 1)))
+        self.number.setFixedWidth(self.number.fontMetrics().horizontalAdvance(digits) + 28)
+        self._show(True)
 
     def clear(self) -> None:
         """There is no axis."""
         self.name.setText("")
         self.name.setStyleSheet("")
         self.total.setText("")
-        self.setEnabled(False)
+        self._show(False)
 
     def show_index(self, index: int) -> None:
         """Show where the plane lies, without telling anybody."""
@@ -102,6 +113,10 @@ class AxisBar(QWidget):  # type: ignore[misc]
                 widget.blockSignals(True)
                 widget.setValue(index)
                 widget.blockSignals(False)
+
+    def _show(self, shown: bool) -> None:
+        for widget in (self.slider, self.number):
+            widget.setVisible(shown)
 
     def _changed(self, index: int) -> None:
         self.show_index(index)
@@ -150,8 +165,15 @@ class Buttons(QWidget):  # type: ignore[misc]
 
     def rise(self) -> None:
         """Go to the corner; call it when the canvas has another size."""
-        self.move(self._canvas.width() - self.width() - 8, 8)
+        self.move(self._canvas.width() - self.width() - MARGIN, MARGIN)
         self.raise_()
+
+    def beside(self, lines: Sequence[str]) -> list[str]:
+        """Lines of a caption, broken so that they fit on the canvas and beside the buttons."""
+        width = self._canvas.width() - 3 * MARGIN
+        return wrapped(
+            lines, width, width - self.width() - MARGIN, lambda text: text_width(text, FONT_SIZE)
+        )
 
 
 class _Button(QToolButton):  # type: ignore[misc]

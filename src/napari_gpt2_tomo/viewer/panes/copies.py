@@ -5,6 +5,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..layers import is_image
+
 __all__ = ["LISTENED", "OWN", "SHARED", "Copies", "Holder", "copy_of"]
 
 SHARED = (
@@ -57,27 +59,30 @@ class Copies:
         self._holders = tuple(holders)
         self._changed = changed
         self._made: dict[Any, tuple[list[Any], Any]] = {}
-
-    @property
-    def originals(self) -> list[Any]:
-        """The layers that there are copies of."""
-        return list(self._made)
+        self._asleep: list[Any] = []
 
     def show(self, layers: Sequence[Any]) -> None:
-        """Have copies of these layers and of no others."""
+        """Have copies of these layers and of no others.
+
+        A hidden layer is copied when it is shown for the first time: copies slow every
+        step of a slider, hidden or not, and most atlases are never looked at.
+        """
         from napari.experimental import link_layers
 
         for layer, (_, data) in list(self._made.items()):
             if layer not in layers or layer.data is not data:
                 self._drop(layer)
+        self._sleep([x for x in layers if x not in self._made and not (x.visible or is_image(x))])
         for layer in layers:
+            if layer in self._asleep:
+                continue
             if layer not in self._made:
                 copies = [copy_of(layer) for _ in self._holders]
                 for holder, copied in zip(self._holders, copies, strict=True):
                     holder.add(copied)
                 self._made[layer] = (copies, layer.data)
                 shared = [n for n in SHARED if n in layer.events and hasattr(layer, n)]
-                if hasattr(layer, "contrast_limits"):
+                if is_image(layer):
                     # The console's, which gives a slice another one than a volume.
                     shared.remove("opacity")
                 link_layers([layer, *copies], shared)
@@ -90,13 +95,23 @@ class Copies:
 
     def clear(self) -> None:
         """Have no copies."""
+        self._sleep([])
         for layer in list(self._made):
             self._drop(layer)
 
     def abandon(self) -> None:
         """Let go of copies that stay where they are: their viewers are being closed."""
+        self._sleep([])
         for layer in list(self._made):
             self._let_go(layer)
+
+    def _sleep(self, layers: list[Any]) -> None:
+        """Wait until these layers, and no others, are shown."""
+        for layer in self._asleep:
+            layer.events.visible.disconnect(self._changed)
+        self._asleep = layers
+        for layer in layers:
+            layer.events.visible.connect(self._changed)
 
     def _drop(self, layer: Any) -> None:
         for holder, copied in zip(self._holders, self._let_go(layer), strict=True):

@@ -53,7 +53,7 @@ class Crosshair:
         low: ArrayLike,
         high: ArrayLike,
         axes: Sequence[int],
-        gap: float = 0.0,
+        gap: ArrayLike = 0.0,
     ) -> None:
         """Draw the lines through a point.
 
@@ -66,16 +66,17 @@ class Crosshair:
         axes
             The displayed axes, in the order of the viewer.
         gap
-            World units around the point that stay free.
+            World units around the point that stay free; for all axes of the viewer or for each.
         """
         whole = np.asarray(point, float)
         at = whole[list(axes)]
+        free = np.broadcast_to(np.asarray(gap, float), whole.shape)[list(axes)]
         first, last = (np.asarray(ends, float)[list(axes)] for ends in (low, high))
         ends: list[NDArray[np.float64]] = []
         colours: list[tuple[float, float, float, float]] = []
         for place, axis in enumerate(axes):
-            pieces = [(first[place], at[place] - gap), (at[place] + gap, last[place])]
-            for a, b in pieces if gap else [(first[place], last[place])]:
+            before, after = at[place] - free[place], at[place] + free[place]
+            for a, b in ((first[place], before), (after, last[place])):
                 if a < b:
                     for value in (a, b):
                         end = at.copy()

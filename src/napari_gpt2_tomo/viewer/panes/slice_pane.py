@@ -13,7 +13,7 @@ from ...base import TomoError
 from ...display.planes import PLANES
 from .. import compat, shortcuts
 from ..link import ScanLink
-from ..probe import Reading
+from ..probe import FONT_SIZE, Reading
 from ..session import session_of, watch
 from ..work import show
 from . import mouse
@@ -86,9 +86,10 @@ class SlicePane:
         self._hub = hub
         self._link: ScanLink | None = None
         self._busy = False
+        self._said = ""
         self._order: tuple[int, ...] = ORDERS[plane]
         self._ends: tuple[Any, Any] = ((), ())
-        self._voxel = 1.0
+        self._voxel = np.ones(3)
         self.layers: list[Any] = []
         self.viewer: Any = ViewerModel(title=self.name, order=self._order)
         self.viewer.theme = home.viewer.theme
@@ -144,9 +145,9 @@ class SlicePane:
         self._link = link
         first = volume.ndim - 3
         self._order = (*range(first), *(axis + first for axis in ORDERS[self._plane]))
+        self.measure()
         with self._quietly():
             self.viewer.dims.order = self._order
-        self.measure()
         stop = volume.core[self.axis].stop if volume.core is not None else None
         self.bar.set_axis(
             volume.axes[self.axis],
@@ -156,7 +157,7 @@ class SlicePane:
         )
         probe = probe_of(self.viewer)
         if probe is not None:
-            probe.heading = lambda reading: self._hub.heading(self, reading)
+            probe.words = self._words
             probe.leave()
         self.fit()
 
@@ -168,7 +169,7 @@ class SlicePane:
                 layer.data_to_world([-0.5] * len(shape)),
                 layer.data_to_world([n - 0.5 for n in shape]),
             )
-            self._voxel = max(float(layer.scale[axis]) for axis in self._order[-2:])
+            self._voxel = np.abs(np.asarray(layer.scale, float))
 
     def clear(self) -> None:
         """Be about nothing; the layers are removed by who added them."""
@@ -178,8 +179,10 @@ class SlicePane:
 
     def say(self, text: str) -> None:
         """Write on an empty canvas."""
+        self._said = text
         overlay = self.viewer.canvas.overlays.text
-        overlay.text, overlay.position, overlay.visible = text, "top_left", True
+        overlay.font_size, overlay.position, overlay.visible = FONT_SIZE, "top_left", True
+        overlay.text = "\n".join(self.buttons.beside(text.splitlines()))
 
     def fit(self) -> None:
         """Show the whole plane."""
@@ -267,6 +270,10 @@ class SlicePane:
             drag.extend([mouse.click(self._point_at), mouse.drag_cursor(self._point_at)])
             double.append(lambda *_: self._hub.toggle(self.name))
 
+    def _words(self, reading: Reading | None) -> list[str]:
+        lines = [*self._hub.heading(self, reading), *(reading.lines() if reading else ())]
+        return self.buttons.beside(lines)
+
     def _point_at(self, event: Any) -> None:
         """Move the cursor to where the mouse is; what lies outside the volume is its edge."""
         if self._link is None:
@@ -295,7 +302,7 @@ class SlicePane:
     def _draw(self, world: Any) -> None:
         if self._link is None:
             return
-        gap = max(GAP / self.viewer.scene.camera.zoom, GAP_VOXELS * self._voxel)
+        gap = np.maximum(GAP / self.viewer.scene.camera.zoom, GAP_VOXELS * self._voxel)
         self.crosshair.place(world, *self._ends, self._order[-2:], gap)
 
     def _reveal(self, world: Any) -> None:
@@ -314,6 +321,10 @@ class SlicePane:
         if before > 0 and self._fitted > 0:
             self.viewer.scene.camera.zoom *= self._fitted / before
         self.buttons.rise()
+        if self._link is None:
+            self.say(self._said)
+        else:
+            self.write_soon()
 
     def _scale_of_fit(self) -> float:
         """Magnification that fits the plane to the canvas, up to a constant; 0 without a plane."""

@@ -1,8 +1,8 @@
 """Four linked views: axial, coronal and sagittal panes beside the volume of the main viewer."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
-from weakref import WeakKeyDictionary, WeakSet, ref
+from weakref import WeakKeyDictionary, ref
 
 from qtpy.QtCore import QEvent, QObject, QTimer
 
@@ -12,9 +12,10 @@ from ...display.planes import plane_caption, position_caption
 from ...volume.volume import Volume
 from .. import compat
 from ..commands import NO_SCAN
-from ..layers import is_image, title
+from ..layers import title
 from ..link import ScanLink, link_of
 from ..probe import Reading
+from ..session import CORNER, FLAT
 from ..work import show
 from .copies import Copies
 from .grid import Grid
@@ -131,7 +132,6 @@ class FourViews:
             link.cursor.place(slider_indices(viewer, layers_of(viewer, link)[0]))
         self.home = home
         self.panes = tuple(SlicePane(plane, home, self) for plane in range(3))
-        self._heard: WeakSet[Any] = WeakSet()
         self._copies = Copies(self.panes, self._update_soon)
         axial, coronal, sagittal = self.panes
         # Rows of the upper two panes and columns of the left two are the same axis.
@@ -215,7 +215,6 @@ class FourViews:
             emitter.disconnect(callback)
         link = self._link
         self._clear()
-        self._listen(())
         self._copies.abandon()
         self._before.restore(viewer)
         if link is not None and viewer.dims.ndisplay == 2:
@@ -284,17 +283,6 @@ class FourViews:
             except TomoError as error:
                 show(error)
 
-    def _listen(self, layers: Sequence[Any]) -> None:
-        """Hear of layers that are shown or hidden, those without copies too."""
-        for layer in self._heard:
-            layer.events.visible.disconnect(self._turned_on_or_off)
-        self._heard = WeakSet(layers)
-        for layer in layers:
-            layer.events.visible.connect(self._turned_on_or_off)
-
-    def _turned_on_or_off(self, event: Any = None) -> None:
-        self._update_soon()
-
     def _update(self) -> None:
         """Show what the viewer shows."""
         viewer = self._viewer()
@@ -310,15 +298,11 @@ class FourViews:
             if link is not None:
                 link.switched.connect(self._catch_up)
         if link is None or volume is None:
-            self._listen(())
             for pane in self.panes:
                 pane.say("No scan" if link is None else _too_flat(link))
             return
         layers = layers_of(viewer, link)
-        self._listen(layers)
-        # A hidden atlas would slow every step; once shown, it stays.
-        known = self._copies.originals
-        self._copies.show([x for x in layers if is_image(x) or x.visible or x in known])
+        self._copies.show(layers)
         if begin:
             if self._last is not None:
                 self._last.carry(link)
@@ -326,6 +310,7 @@ class FourViews:
             for pane in self.panes:
                 pane.show_volume(link)
             self.volume.show_volume(link, layers[0])
+            _turn(viewer)
             link.cursor.moved.connect(self._moved)
         for pane in self.panes:
             pane.measure()
@@ -407,6 +392,14 @@ class _Guard(QObject):  # type: ignore[misc]
         ):
             views.close()
         return False
+
+
+def _turn(viewer: Any) -> None:
+    """Look at a volume from a corner, unless somebody has turned it already."""
+    camera = viewer.scene.camera
+    if viewer.dims.ndisplay == 3 and tuple(camera.angles) in FLAT:
+        camera.angles = CORNER
+        viewer.fit_to_view()
 
 
 def _too_flat(link: ScanLink) -> str:

@@ -79,7 +79,7 @@ class VolumePane:
         self._link, self._layer = link, layer
         probe = probe_of(self.viewer)
         if probe is not None:
-            probe.heading = self._heading
+            probe.words = self._words
             probe.leave()
 
     def clear(self) -> None:
@@ -89,7 +89,7 @@ class VolumePane:
         self.crosshair.hide()
         probe = probe_of(self.viewer)
         if probe is not None:
-            probe.heading = None
+            probe.words = None
             probe.update_soon()
 
     def follow(self, position: Sequence[int]) -> None:
@@ -159,6 +159,10 @@ class VolumePane:
         if probe is not None:
             probe.update()
 
+    def _words(self, reading: Reading | None) -> list[str]:
+        lines = [*self._heading(reading), *(reading.lines() if reading else ())]
+        return self.buttons.beside(lines)
+
     def _shown(self, link: ScanLink) -> list[int]:
         """Voxels per axis that the viewer draws: 3-D leaves the margins out."""
         shape = list(link.volume.shape)
@@ -186,6 +190,7 @@ class VolumePane:
         if before > 0 and self._side > 0:
             self.viewer.scene.camera.zoom *= self._side / before
         self.buttons.rise()
+        self.follow_soon()
 
     def _entered_or_left(self, event: Any = None) -> None:
         probe = probe_of(self.viewer)
