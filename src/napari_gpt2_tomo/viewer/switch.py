@@ -167,7 +167,8 @@ class _Ahead:
         """Hold the level that will be drawn; `release` ends that."""
         volume = shown.volume
         moved = volume.layout.token != self._token
-        if not self._displayed or volume.ndim < 3 or (self._region is not None and not moved):
+        if not self._displayed or volume.ndim < 3 or self._region is not None:
+            # A region is drawn by a layer of its own, and ends with its layout.
             return
         axes = self._displayed
         if max(axes) >= volume.ndim or moved:

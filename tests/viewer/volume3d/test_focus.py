@@ -145,6 +145,8 @@ def test_another_layout_has_no_region_another_signal_has(shown, settle):
     settle()
     assert shown.console.region is None
     assert shown.scene.focus.layer is None
+    assert shown.image.locked_data_level == 0
+    assert np.array_equal(shown.link.levels[0].held, shown.link.volume[...])
 
 
 def test_a_region_goes_with_its_scan(shown, settle):
