@@ -1,6 +1,8 @@
 """A scan becomes another one in its layers."""
 
+import gc
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -280,7 +282,7 @@ def test_four_views_follow(window, model, settle):
     views = open_views(window)
     settle()
     try:
-        for layout in ("heads", "cube", "body"):
+        for layout in ("heads", "body"):
             link.cursor.move(link.volume.voxel(*PLANTED))
             switch(window, link, layout=layout, role="k")
             settle()
@@ -307,3 +309,17 @@ def test_files_that_are_gone_lose_nothing(viewer, tmp_path, settle):
     assert link.volume is before
     assert notification_manager.records
     assert not work._running
+
+
+def test_nothing_keeps_the_former_volume(shown, settle):
+    link = link_of(shown.layers[0])
+    shown.dims.ndisplay = 3
+    settle()
+    former = weakref.ref(link.volume)
+    levels = [weakref.ref(level) for level in link.levels]
+    for layout, signal in (("cube", "signed"), ("heads", "sigma"), ("body", "magnitude")):
+        switch(shown, link, layout, signal)
+        settle()
+    gc.collect()
+    assert former() is None
+    assert [level() for level in levels] == [None] * len(levels)

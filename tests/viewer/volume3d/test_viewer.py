@@ -95,6 +95,12 @@ def test_edges_leave_the_margins_out_and_follow_the_region(on_screen, settle):
     assert whole > 300
     on_screen.console.region = ((4, 12), (10, 40), (20, 52))
     assert 50 < lit() < 0.8 * whole
+    on_screen.viewer.dims.ndisplay = 2
+    on_screen.image.visible = False
+    assert lit() == 0
+    on_screen.image.visible = True
+    on_screen.console.set_limits(8, 9)  # Nothing but the edges.
+    assert lit() > 50
     on_screen.console.bounding_box = False
     assert lit() == 0
 

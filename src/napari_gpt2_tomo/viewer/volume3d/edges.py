@@ -16,6 +16,10 @@ EDGE = (0.60, 0.68, 0.80, 0.75)
 """Colour of the lines: seen on black and on white, and duller than a bright voxel."""
 
 
+ON_TOP = 10**5
+"""Drawing order on a slice: above every layer, below the crosshair."""
+
+
 def corner_pairs(low: Sequence[float], high: Sequence[float]) -> NDArray[np.float32]:
     """The ends of the edges of a box, shape ``(2 · edges, axes)``: 4 edges of a rectangle, 12 of
     a cuboid.
@@ -61,9 +65,13 @@ class Edges:
             self._line = Line(connect="segments", method="gl", width=1, color=EDGE)
             self._line.parent = compat.scene_of(qt_viewer)
         # What lies behind a volume is hidden by it; a plane has no depth.
-        self._line.set_gl_state("translucent", depth_test=len(low) == 3)
-        # vispy counts axes from the last.
-        vertices = np.ascontiguousarray(corner_pairs(low, high)[:, ::-1])
+        deep = len(low) == 3
+        self._line.set_gl_state("translucent", depth_test=deep)
+        self._line.order = 0 if deep else ON_TOP
+        ends = corner_pairs(low, high)
+        # vispy counts axes from the last, and keeps the number that it was given first.
+        vertices = np.zeros((len(ends), 3), np.float32)
+        vertices[:, : ends.shape[1]] = ends[:, ::-1]
         self._line.set_data(vertices, color=EDGE)
         self._line.visible = True
 
