@@ -1,5 +1,7 @@
 """The region: slices and volume are cut to it, the volume as finely as the budget allows."""
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -223,3 +225,35 @@ def test_window_region_and_looks_act_on_slices_and_volume_alike(on_screen, settl
         console.iso_threshold = threshold
         counts.append(lit(25))
     assert counts[0] > counts[1] > counts[2] > 0
+
+
+def test_nothing_stays_connected_when_a_scan_is_removed(qapp, model, settle):
+    from napari.components import ViewerModel
+
+    from napari_gpt2_tomo.viewer.view import view
+
+    viewer = ViewerModel()
+
+    def heard():
+        dims = viewer.dims.events
+        emitters = (dims.point, dims.ndisplay, dims.order, dims.ndim, viewer.layers.events.removed)
+        return [sum(owner() is not None for owner, _ in one.callbacks) for one in emitters]
+
+    view(model, viewer)
+    settle()
+    viewer.layers.clear()
+    settle()
+    before = heard()
+    for _ in range(2):
+        view(model, viewer)
+        settle()
+        viewer.dims.ndisplay = 3
+        console = link_of(viewer.layers[0]).console
+        console.region, console.planes, console.points = REGION, True, 50
+        settle()
+        viewer.layers.clear()
+        settle()
+        viewer.dims.ndisplay = 2
+        del console
+        gc.collect()
+        assert heard() == before
