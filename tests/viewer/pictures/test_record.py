@@ -10,6 +10,7 @@ from napari_gpt2_tomo.base import Cancelled, SilentProgress, TomoError
 from napari_gpt2_tomo.facade import Scan
 from napari_gpt2_tomo.viewer.layers import add_scan
 from napari_gpt2_tomo.viewer.link import link_of
+from napari_gpt2_tomo.viewer.panes.views import close_views, open_views
 from napari_gpt2_tomo.viewer.pictures import (
     Recording,
     record,
@@ -243,6 +244,26 @@ def test_a_window_that_is_closed_ends_its_movie(make_viewer, model, tmp_path, se
     assert isinstance(ends[0], Exception)
     assert len(frames) < 10
     assert not list(tmp_path.iterdir())
+
+
+def test_open_panes_and_the_cursor_are_left_alone(viewer, model, tmp_path, settle):
+    view(model, viewer)
+    settle()
+    views = open_views(viewer)
+    views.move({0: 5, 1: 6, 2: 7})
+    settle()
+    before = [state(pane.viewer) for pane in (*views.panes, views.volume)]
+    record_flight(viewer, tmp_path / "fly", seconds=0.3, fps=10, size=SIZE)
+    record_turntable(viewer, tmp_path / "turn", seconds=0.3, fps=10, size=SIZE)
+    settle()
+    assert views.cursor.position == (5, 6, 7)
+    for pane, (order, displayed, point, *_) in zip(
+        (*views.panes, views.volume), before, strict=True
+    ):
+        assert state(pane.viewer)[:3] == (order, displayed, point)
+    assert state(viewer) == before[3]
+    close_views(viewer)
+    settle()
 
 
 def test_a_scan_that_is_removed_ends_its_movie(shown, tmp_path, settle):

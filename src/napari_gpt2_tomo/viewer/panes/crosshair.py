@@ -83,12 +83,13 @@ class Crosshair:
                         end[place] = value
                         ends.append(end)
                     colours += [(*axis_colour(axis, len(whole)), ALPHA)] * 2
-        # vispy counts axes from the last.
-        vertices = np.array(ends, np.float32)[:, ::-1]
+        # vispy counts axes from the last, and keeps the number that it was given first.
+        vertices = np.zeros((len(ends), 3), np.float32)
+        vertices[:, : len(axes)] = np.array(ends)[:, ::-1]
         if vertices.tobytes() == self._drawn:
             return
         self._drawn = vertices.tobytes()
-        self._line.set_data(np.ascontiguousarray(vertices), np.array(colours, np.float32))
+        self._line.set_data(vertices, np.array(colours, np.float32))
         self._line.visible = True
 
     def hide(self) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ...base import TomoError
 from .. import compat
 from ..commands import current_link
+from ..link import links
 from ..session import session_of
 from .legend import Legend, draw_strip, legend_of, strip_height
 
@@ -202,6 +203,7 @@ def _state(viewer: Any) -> dict[str, Any]:
         "camera": {
             name: getattr(camera, name) for name in ("center", "zoom", "angles", "perspective")
         },
+        "cursors": {link: link.cursor.position for link in links() if link.layers},
     }
 
 
@@ -211,5 +213,9 @@ def _restore(viewer: Any, state: dict[str, Any]) -> None:
         dims.order, dims.ndisplay = state["order"], state["ndisplay"]
         for axis, place in enumerate(state["point"]):
             dims.set_point(axis, place)
+    # The cursor that views share may have gone with the sliders.
+    for link, position in state["cursors"].items():
+        if link.cursor.shape == tuple(link.volume.shape) and len(position) == link.volume.ndim:
+            link.cursor.move(position)
     for name, value in state["camera"].items():
         setattr(viewer.scene.camera, name, value)
