@@ -296,7 +296,7 @@ class Detail:
     def _absent(self) -> bool:
         """Whether the volume itself is not drawn: a layer of its own draws a region."""
         console = self._link.console
-        return self._is_image and (console.region is not None or not console.solid)
+        return self._is_image and (self._link.region is not None or not console.solid)
 
     def _cuts(self, displayed: Sequence[int]) -> list[tuple[int, float, float]]:
         """Where the volume is cut: place of a displayed axis, data coordinate, and the side of

@@ -12,7 +12,7 @@ from weakref import WeakSet
 import numpy as np
 from psygnal import Signal
 
-from ..display.console import Console
+from ..display.console import Console, Region
 from ..display.cursor import Cursor
 from ..display.pins import Pins
 from ..volume.reading.boxed import boxed, coarse_box
@@ -161,6 +161,20 @@ class ScanLink:
         """The pinned probes of the scan."""
         return Pins()
 
+    @property
+    def region(self) -> Region | None:
+        """What of the console's region lies in the volume; None where all is shown."""
+        return self._region_of(self.volume)
+
+    def _region_of(self, volume: Volume) -> Region | None:
+        # Whoever draws in a thread must not be the one who makes the console.
+        console: Console | None = self.__dict__.get("console")
+        region = None if console is None else console.region
+        if region is None or len(region) != volume.ndim:
+            return None
+        box = tuple((a, min(b, n)) for (a, b), n in zip(region, volume.shape, strict=True))
+        return box if all(a < b for a, b in box) else None
+
     def _displayed(self, volume: Volume, level: int) -> Any:
         """A level as it is known now and as the console cuts it, for whoever draws it."""
         if not self.layers:
@@ -176,13 +190,11 @@ class ScanLink:
         return self._as_shown(volume.atlas.level(level), volume, level, np.int32)
 
     def _as_shown(self, present: Any, volume: Volume, level: int, dtype: Any) -> Any:
-        # Whoever draws in a thread must not be the one who makes the console.
         masks: Masks | None = self.__dict__.get("masks")
         if masks is not None:
             present = masks.apply(present, volume, level)
-        console = self.__dict__.get("console")
-        box = None if console is None else console.region
-        if box is None or len(box) != volume.ndim:
+        box = self._region_of(volume)
+        if box is None:
             return present
         inner = coarse_box(box, volume.factors[level])
         return boxed(present, volume.layout.level_shape(level), dtype, inner)

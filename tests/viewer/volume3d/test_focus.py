@@ -151,6 +151,20 @@ def test_another_layout_has_no_region_another_signal_has(shown, settle):
     assert np.array_equal(shown.link.levels[0].held, shown.link.volume[...])
 
 
+def test_a_region_beyond_the_volume_ends_with_it(shown, settle):
+    shown.viewer.dims.ndisplay = 3
+    shown.console.region = ((30, 9999), (10, 40), (20, 9999))
+    settle()
+    assert shown.link.region == ((30, 39), (10, 40), (20, 72))
+    assert np.array_equal(shown.scene.focus.layer.data, shown.link.volume[30:, 10:40, 20:])
+    for outside in [((90, 99), (10, 40), (20, 52)), ((0, 4), (1, 2))]:
+        shown.console.region = outside
+        settle()
+        assert shown.link.region is None
+        assert shown.scene.focus.layer is None
+        assert np.array_equal(np.asarray(shown.link.levels[0][...]), shown.link.volume[...])
+
+
 def test_a_region_goes_with_its_scan(shown, settle):
     shown.viewer.dims.ndisplay = 3
     shown.link.cursor.move((6, 20, 30))

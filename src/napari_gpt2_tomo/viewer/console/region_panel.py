@@ -79,7 +79,7 @@ class RegionPanel(Panel):
         link = self._link
         if link is None:
             return
-        region, whole = link.console.region, whole_region(link)
+        region, whole = link.region, whole_region(link)
         waiting = drawing_of(self.viewer) is not None
         with QSignalBlocker(self.draw):
             self.draw.setChecked(waiting)
@@ -124,7 +124,7 @@ class RegionPanel(Panel):
         count = self._link.volume.ndim
         values = [slider.value() for slider in self.ranges[:count]]
         region = tuple((int(first), int(last) + 1) for first, last in values)
-        present = self._link.console.region or whole_region(self._link)
+        present = self._link.region or whole_region(self._link)
         if region != present:
             self._link.console.region = region
 
@@ -149,7 +149,7 @@ class RegionPanel(Panel):
 
 def _about(viewer: Any, link: ScanLink) -> str:
     """What the region takes in 3-D, before it is shown there."""
-    region, volume = link.console.region, link.volume
+    region, volume = link.region, link.volume
     if region is None:
         return "The whole volume is shown."
     axes = drawn_axes(viewer, volume.ndim)

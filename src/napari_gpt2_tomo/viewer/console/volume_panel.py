@@ -189,7 +189,7 @@ class VolumePanel(Panel):
             return
         volume, console = link.volume, link.console
         displayed = drawn_axes(self.viewer, volume.ndim)
-        region = console.region if console.region and len(console.region) == volume.ndim else None
+        region = link.region
         limit = compat.max_texture_3d()
         costs = level_costs(volume, region, displayed, detail_budget(), limit)
         if region is None:

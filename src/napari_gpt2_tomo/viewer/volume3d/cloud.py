@@ -102,7 +102,7 @@ class PointCloud:
             return
         if self.layer is not None:
             self.layer.visible = image.visible
-        region = console.region if console.region and len(console.region) == volume.ndim else None
+        region = self._link.region
         wanted = (
             volume.layout.token,
             console.points,

@@ -164,7 +164,7 @@ class Focus:
         viewer, image = self._viewer(), self._image()
         if viewer is None or image is None:
             return
-        volume, region = self._link.volume, self._link.console.region
+        volume, region = self._link.volume, self._link.region
         shift = viewer.dims.ndim - image.ndim
         displayed = [axis - shift for axis in viewer.dims.displayed if axis >= shift]
         solid = self._link.console.solid and image.ndim == volume.ndim
@@ -173,7 +173,7 @@ class Focus:
             return
         if self.layer is not None:
             self.layer.visible = image.visible
-        if volume.overview.state == "empty" or len(region) != volume.ndim:
+        if volume.overview.state == "empty":
             return
         budget, detail = self._budget(), self._link.console.detail
         costs = level_costs(volume, region, displayed, budget, compat.max_texture_3d())

@@ -107,7 +107,7 @@ class SlicePlanes:
     def _place(self, extra: Extra, image: Any, axis: int, displayed: list[int]) -> None:
         from napari.layers import Image
 
-        region = self._region()
+        region = self._link.region or whole_region(self._link)
         first, stop = region[axis]
         if not first <= self._link.cursor.position[axis] < stop:
             extra.take_away()
@@ -143,11 +143,6 @@ class SlicePlanes:
             cache=False,
         )
         extra.put(layer)
-
-    def _region(self) -> Region:
-        region = self._link.console.region
-        fits = region is not None and len(region) == self._link.volume.ndim
-        return region if region is not None and fits else whole_region(self._link)
 
     def _cut(
         self, axis: int, displayed: list[int], region: Region

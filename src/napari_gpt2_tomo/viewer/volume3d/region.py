@@ -46,7 +46,7 @@ def region_of(link: ScanLink, box: Box) -> Region:
     DisplayError
         Nothing of the box lies in the volume.
     """
-    region = list(link.console.region or whole_region(link))
+    region = list(link.region or whole_region(link))
     for axis, (first, stop) in box.items():
         n = link.volume.shape[axis]
         region[axis] = (max(int(first), 0), min(int(stop), n))

@@ -91,8 +91,8 @@ class Scene:
             self.edges.hide()
             return
         volume = link.volume
-        shown = link.console.region or tuple((0, n) for n in volume.shape)
-        if link.console.region is None and volume.core is not None and not link.margins:
+        shown = link.region or tuple((0, n) for n in volume.shape)
+        if link.region is None and volume.core is not None and not link.margins:
             shown = tuple((0, c.stop or n) for c, n in zip(volume.core, volume.shape, strict=True))
         low = image.data_to_world([a - 0.5 for a, _ in shown])
         high = image.data_to_world([b - 0.5 for _, b in shown])
