@@ -236,11 +236,24 @@ def test_keys_in_a_pane_move_the_cursor_and_others_are_the_viewers(seen, settle)
     assert views_of(viewer) is None
 
 
-def test_the_key_opens_and_closes_the_views(seen, settle):
+def test_the_key_closes_the_views_and_opens_them_and_one_looks_where_one_did(seen, settle):
     viewer, views = seen
-    hands.key(views.volume, Qt.Key.Key_4, hands.CTRL)
+    canvas, camera = views.volume, viewer.scene.camera
+    hands.key(canvas, Qt.Key.Key_4, hands.CTRL)
     settle()
     assert views_of(viewer) is None
+    viewer.dims.ndisplay = 2
+    settle()
+    camera.center, camera.zoom = (0.0, 30.0, 20.0), 7.0
+    hands.key(canvas, Qt.Key.Key_4, hands.CTRL)
+    settle()
+    assert views_of(viewer) is not None
+    assert viewer.dims.ndisplay == 3
+    views_of(viewer).panes[0].buttons.close_views.click()
+    settle()
+    assert viewer.dims.ndisplay == 2
+    assert camera.zoom == pytest.approx(7.0)
+    assert tuple(camera.center[-2:]) == pytest.approx((30, 20))
 
 
 def test_a_file_dropped_on_a_pane_is_opened_and_shown(seen, tiny_phantom, settle, monkeypatch):

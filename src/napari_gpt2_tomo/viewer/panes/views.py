@@ -216,7 +216,8 @@ class FourViews:
         link = self._link
         self._clear()
         self._copies.abandon()
-        self._before.restore(viewer)
+        # Before the canvas grows: drawing a volume on all of it only to leave it takes time.
+        self._before.flatten(viewer)
         if link is not None and viewer.dims.ndisplay == 2:
             for layer in layers_of(viewer, link)[:1]:
                 set_sliders(viewer, layer, layer.data_to_world(link.cursor.position))
@@ -224,6 +225,7 @@ class FourViews:
             pane.close()
         self._grid.close()
         self.volume.close()
+        self._before.look(viewer)
         # Whoever keeps this object must not keep the window.
         for name in ("panes", "volume", "home", "_grid", "_copies", "_guard"):
             delattr(self, name)
@@ -368,10 +370,14 @@ class _Before:
         self._flat = viewer.dims.ndisplay == 2
         self._camera = {name: getattr(camera, name) for name in ("center", "zoom", "angles")}
 
-    def restore(self, viewer: Any) -> None:
-        """Be flat again, if it was; a volume stays as it was turned meanwhile."""
-        if self._flat and viewer.dims.ndisplay == 3:
+    def flatten(self, viewer: Any) -> None:
+        """Be flat again, if it was."""
+        if self._flat:
             viewer.dims.ndisplay = 2
+
+    def look(self, viewer: Any) -> None:
+        """Look at what was looked at, from as close; a volume stays as it was turned meanwhile."""
+        if self._flat:
             for name, value in self._camera.items():
                 setattr(viewer.scene.camera, name, value)
 
