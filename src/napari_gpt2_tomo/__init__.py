@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from .viewer.panes.views import open_views
     from .viewer.pictures import record_flight, record_turntable, screenshot
     from .viewer.state import open_session, save_script, save_session
+    from .viewer.switch import switch
     from .viewer.view import link
     from .volume.address import Address
+    from .volume.strongest import strongest
     from .volume.volume import Volume
 
 __all__ = [
@@ -51,6 +53,8 @@ __all__ = [
     "save_session",
     "scan",
     "screenshot",
+    "strongest",
+    "switch",
     "view",
 ]
 
@@ -74,6 +78,8 @@ _HOME = {
     "save_script": ".viewer.state",
     "save_session": ".viewer.state",
     "screenshot": ".viewer.pictures",
+    "strongest": ".volume.strongest",
+    "switch": ".viewer.switch",
 }
 
 

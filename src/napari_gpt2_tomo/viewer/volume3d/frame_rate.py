@@ -16,10 +16,10 @@ __all__ = ["FrameRate", "hide_frame_rate", "rate_of", "show_frame_rate", "shows_
 FRAMES = 20
 """Drawings over which the rate is taken."""
 
-PAUSE = 0.5
+PAUSE = 1.5
 """Seconds: a longer time between two drawings is rest, not slowness."""
 
-IDLE = 700
+IDLE = 1700
 """Milliseconds after which the last rate is shown as that of the past."""
 
 MARGIN = 10
