@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
-from qtpy.QtCore import QEvent, QObject, QTimer
+from qtpy.QtCore import QTimer
 
 from ...base import DisplayError, TomoError
 from ...display.cursor import Cursor
@@ -15,10 +15,10 @@ from ..commands import NO_SCAN
 from ..layers import title
 from ..link import ScanLink, link_of
 from ..probe import Reading
-from ..session import CORNER, FLAT
 from ..work import show
 from .copies import Copies
 from .grid import Grid
+from .home import Before, Guard, turn
 from .places import Last, layers_of, set_sliders, slider_indices
 from .slice_pane import SlicePane
 from .volume_pane import VolumePane
@@ -127,7 +127,7 @@ class FourViews:
         self._last: Last | None = None
         self._found: tuple[tuple[int, ...], Reading] | None = None
         self._pending = False
-        self._before = _Before(viewer)
+        self._before = Before(viewer)
         if viewer.dims.ndisplay == 2:
             link.cursor.place(slider_indices(viewer, layers_of(viewer, link)[0]))
         self.home = home
@@ -138,9 +138,7 @@ class FourViews:
         self._grid = Grid(home, [axial.widget, sagittal.widget, coronal.widget])
         self.volume = VolumePane(home, self._volume_heading, self.move, self.toggle)
         viewer.dims.ndisplay = 3
-        self._guard = _Guard(self)
-        for widget in (home, home.window()):
-            widget.installEventFilter(self._guard)
+        self._guard = Guard(home, self.close)
         for emitter, callback in self._events(viewer):
             emitter.connect(callback)
         _open[viewer] = self
@@ -209,8 +207,7 @@ class FourViews:
         if viewer is None or _open.get(viewer) is not self:
             return
         del _open[viewer]
-        for widget in (self.home, self.home.window()):
-            widget.removeEventFilter(self._guard)
+        self._guard.leave()
         for emitter, callback in self._events(viewer):
             emitter.disconnect(callback)
         link = self._link
@@ -312,7 +309,7 @@ class FourViews:
             for pane in self.panes:
                 pane.show_volume(link)
             self.volume.show_volume(link, layers[0])
-            _turn(viewer)
+            turn(viewer)
             link.cursor.moved.connect(self._moved)
         for pane in self.panes:
             pane.measure()
@@ -360,52 +357,6 @@ class FourViews:
         words += [position_caption(volume, axis, position[axis]) for axis in fixed]
         here = [] if reading is not None else self._here(link).lines()
         return [" · ".join(words), *here]
-
-
-class _Before:
-    """How the main viewer was before the views were opened."""
-
-    def __init__(self, viewer: Any) -> None:
-        camera = viewer.scene.camera
-        self._flat = viewer.dims.ndisplay == 2
-        self._camera = {name: getattr(camera, name) for name in ("center", "zoom", "angles")}
-
-    def flatten(self, viewer: Any) -> None:
-        """Be flat again, if it was."""
-        if self._flat:
-            viewer.dims.ndisplay = 2
-
-    def look(self, viewer: Any) -> None:
-        """Look at what was looked at, from as close; a volume stays as it was turned meanwhile."""
-        if self._flat:
-            for name, value in self._camera.items():
-                setattr(viewer.scene.camera, name, value)
-
-
-class _Guard(QObject):  # type: ignore[misc]
-    """Closes the views before their window goes."""
-
-    def __init__(self, views: FourViews) -> None:
-        super().__init__()
-        self._views = ref(views)
-
-    def eventFilter(self, watched: Any, event: Any) -> bool:
-        """A window that is closed by a script closes its canvas, one closed by hand deletes it."""
-        kind, views = event.type(), self._views()
-        if views is not None and (
-            kind == QEvent.Type.DeferredDelete
-            or (kind == QEvent.Type.Close and watched is views.home)
-        ):
-            views.close()
-        return False
-
-
-def _turn(viewer: Any) -> None:
-    """Look at a volume from a corner, unless somebody has turned it already."""
-    camera = viewer.scene.camera
-    if viewer.dims.ndisplay == 3 and tuple(camera.angles) in FLAT:
-        camera.angles = CORNER
-        viewer.fit_to_view()
 
 
 def _too_flat(link: ScanLink) -> str:
