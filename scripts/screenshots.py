@@ -50,10 +50,12 @@ def overview(scan: tomo.Scan) -> np.ndarray:
     return pixels
 
 
-def section(scan: tomo.Scan) -> np.ndarray:
-    """A matrix with signs."""
+def channel(scan: tomo.Scan) -> np.ndarray:
+    """One residual channel through all layers, with signs."""
     viewer = _viewer(scan, signal="signed")
-    pixels = tomo.screenshot(viewer, size=(1000, 900))
+    viewer.dims.order = (1, 0, 2)
+    viewer.fit_to_view()
+    pixels = tomo.screenshot(viewer, size=(1000, 860))
     viewer.close()
     return pixels
 
@@ -133,7 +135,7 @@ def page(scan: tomo.Scan) -> np.ndarray:
 
 SCENES: Mapping[str, Callable[[tomo.Scan], np.ndarray]] = {
     "overview": overview,
-    "section": section,
+    "channel": channel,
     "volume": volume,
     "console": console,
     "four-views": four_views,
