@@ -166,9 +166,7 @@ def title(link: ScanLink) -> str:
 
 def scale_of(volume: Volume) -> tuple[float, ...]:
     """World units per voxel and axis."""
-    core = volume.core or (slice(None),) * volume.ndim
-    shape = [len(range(*piece.indices(n))) for piece, n in zip(core, volume.shape, strict=True)]
-    return proportions(volume.layout.name, shape)
+    return proportions(volume.layout.name, volume.core_shape)
 
 
 def _features(regions: Sequence[Region]) -> dict[str, list[Any]]:

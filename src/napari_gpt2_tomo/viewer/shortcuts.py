@@ -59,7 +59,7 @@ def _pin(viewer: Any, link: ScanLink) -> None:
     from .navigator.pinning import pin_here
 
     pinned = pin_here(viewer)
-    show_info(f"Pinned {pinned.query} = {pinned.value:.6g}, see Plugins ▸ Navigator.")
+    show_info(f"Pinned {pinned.query} = {pinned.value:.6g}, see the navigator.")
 
 
 def _four_views(viewer: Any, link: ScanLink) -> None:

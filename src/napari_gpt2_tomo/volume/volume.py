@@ -116,6 +116,12 @@ class Volume:
         return self.layout.core if isinstance(self.layout, BodyLayout) else None
 
     @property
+    def core_shape(self) -> tuple[int, ...]:
+        """Voxels of level 0 per axis without margins and padding."""
+        core = self.core or (slice(None),) * self.ndim
+        return tuple(len(range(*c.indices(n))) for c, n in zip(core, self.shape, strict=True))
+
+    @property
     def statistics(self) -> Statistics:
         """Statistics of the weights: exact once the overview is refined, before it an estimate."""
         return self.overview.statistics or self._given

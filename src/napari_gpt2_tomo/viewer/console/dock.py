@@ -185,7 +185,7 @@ def _about(link: ScanLink) -> str:
     words = [
         volume.layout.name,
         volume.signal.replace("_", " "),
-        " × ".join(map(str, volume.shape)),
+        " × ".join(map(str, volume.core_shape)),
     ]
     return " · ".join(words)
 

@@ -89,9 +89,7 @@ def legend_of(viewer: Any, caption: str = "") -> Legend | None:
     if link is None or layer is None:
         return None
     volume = link.volume
-    core = volume.core or (slice(None),) * volume.ndim
-    sides = (len(range(*c.indices(n))) for c, n in zip(core, volume.shape, strict=True))
-    shape = " × ".join(f"{n:,}" for n in sides)
+    shape = " × ".join(f"{n:,}" for n in volume.core_shape)
     low, high = layer.contrast_limits
     at = np.linspace(0, 1, 256) ** layer.gamma
     return Legend(
