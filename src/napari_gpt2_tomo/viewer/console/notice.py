@@ -15,6 +15,9 @@ TEXT = (
 )
 """napari shows the first line, and the rest when asked for it."""
 
+SOURCE = "GPT-2 Tomograph"
+"""Who speaks, as the menus name it."""
+
 _expected = False
 _offered = False
 
@@ -59,8 +62,12 @@ def _show(viewer: Any) -> None:
         if found is not None:
             open_console(found)
 
+    class Offer(Notification):  # type: ignore[misc]
+        # By default the notice names napari's manager of notifications as its source.
+        source = property(lambda self: SOURCE)
+
     actions = (("Open", open_it), ("Don't ask again", stop_offering))
-    notification_manager.dispatch(Notification(TEXT, NotificationSeverity.INFO, actions))
+    notification_manager.dispatch(Offer(TEXT, NotificationSeverity.INFO, actions))
 
 
 def _is_open() -> bool:
