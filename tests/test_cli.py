@@ -243,6 +243,17 @@ def test_ctrl_c_cancels_between_two_steps_of_long_work():
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="Elsewhere there is always a screen.")
+@pytest.mark.parametrize("command", [["view"], ["picture", "a.png"], ["movie", "a.mp4"]])
+def test_without_a_screen_a_sentence_says_what_to_do(run, tiny_phantom, monkeypatch, command):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    name, *output = command
+    result = run(name, tiny_phantom, *output, status=1)
+    assert "no screen" in result.stderr
+    assert "xvfb-run" in result.stderr
+
+
 def test_view_opens_a_window_with_what_was_asked_for(run, tiny_phantom, monkeypatch):
     import napari_gpt2_tomo.viewer.view as viewer
 

@@ -24,6 +24,7 @@ from .options import (
     role_of,
 )
 from .progress import terminal_progress
+from .screen import need_screen
 
 if TYPE_CHECKING:
     from ..facade import Scan
@@ -70,6 +71,7 @@ def picture(
     from ..display.png import check_png
     from ..viewer.pictures.shots import screenshot
 
+    need_screen()
     wanted = _size(size or PICTURE_SIZES.get(view, MOVIE_SIZE))
     output.parent.mkdir(parents=True, exist_ok=True)
     check_png(output)
@@ -125,6 +127,7 @@ def movie(
     from ..export.movie import check_movie
     from ..viewer.pictures.record import TURN_SECONDS, record_flight, record_turntable
 
+    need_screen()
     shared: dict[str, Any] = {"fps": fps, "size": _size(size), "legend": legend}
     output.parent.mkdir(parents=True, exist_ok=True)
     check_movie(output, fps)

@@ -21,6 +21,7 @@ from .options import (
     role_of,
 )
 from .progress import terminal_progress
+from .screen import need_screen
 
 __all__ = ["slice_", "view"]
 
@@ -37,6 +38,7 @@ def view(
     n_heads: Heads = None,
 ) -> None:
     """Open a checkpoint in napari."""
+    need_screen()
     with open_scan(path, family, n_heads) as scan:
         from ..viewer.view import view_until_closed
 
