@@ -9,7 +9,7 @@ import pytest
 from napari_gpt2_tomo.facade import Scan
 from napari_gpt2_tomo.viewer.layers import add_scan
 from napari_gpt2_tomo.viewer.link import link_of
-from napari_gpt2_tomo.viewer.probe import read_2d, read_3d
+from napari_gpt2_tomo.viewer.reading import read_2d, read_3d
 from napari_gpt2_tomo.viewer.session import session_of
 from napari_gpt2_tomo.viewer.view import view
 

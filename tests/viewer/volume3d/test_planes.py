@@ -3,7 +3,7 @@
 import numpy as np
 
 from napari_gpt2_tomo.display.window import Window
-from napari_gpt2_tomo.viewer.probe import read_3d
+from napari_gpt2_tomo.viewer.reading import read_3d
 from napari_gpt2_tomo.viewer.switch import switch
 
 

@@ -8,7 +8,7 @@ from ...display.pins import Pin
 from ...volume.address import Address
 from ..commands import NO_SCAN, current_link
 from ..link import ScanLink, link_of
-from ..probe import Reading, read_2d
+from ..reading import Reading, read_2d
 from ..session import session_of
 from .guide import finder
 

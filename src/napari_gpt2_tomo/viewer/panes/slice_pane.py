@@ -13,7 +13,8 @@ from ...base import TomoError
 from ...display.planes import PLANES
 from .. import compat, shortcuts
 from ..link import ScanLink
-from ..probe import FONT_SIZE, Reading
+from ..probe import FONT_SIZE
+from ..reading import Reading
 from ..session import session_of, watch
 from ..work import show
 from . import mouse

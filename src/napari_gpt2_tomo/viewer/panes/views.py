@@ -14,7 +14,7 @@ from .. import compat
 from ..commands import NO_SCAN
 from ..layers import title
 from ..link import ScanLink, link_of
-from ..probe import Reading
+from ..reading import Reading
 from ..work import show
 from .copies import Copies
 from .grid import Grid

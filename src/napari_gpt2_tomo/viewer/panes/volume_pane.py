@@ -7,7 +7,7 @@ import numpy as np
 from qtpy.QtCore import QTimer
 
 from ..link import ScanLink
-from ..probe import Reading
+from ..reading import Reading
 from ..throttle import Throttle
 from . import mouse
 from .bar import Buttons
