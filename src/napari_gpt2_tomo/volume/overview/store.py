@@ -301,8 +301,3 @@ def trim(limit: int = CACHE_BYTES, keep: str | None = None) -> int:
                 shutil.rmtree(entry.folder)
                 freed += entry.nbytes
     return freed
-
-
-def total_bytes(shapes: Sequence[tuple[int, ...]]) -> int:
-    """Bytes of all levels of these shapes."""
-    return sum(4 * math.prod(shape) for shape in shapes)
