@@ -1,0 +1,1 @@
+"""Attention: what a pattern is like, head by head."""

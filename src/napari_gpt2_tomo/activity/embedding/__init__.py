@@ -1,0 +1,1 @@
+"""The space of the embeddings: tokens and positions. Needs weights only."""

@@ -1,0 +1,1 @@
+"""Shapes of what a layer does: norms, neurons, directions that share a space."""

@@ -1,0 +1,1 @@
+"""Paths of tokens through the residual stream."""

@@ -1,0 +1,1 @@
+"""What a state would predict: logit lens, next tokens, contributions to a logit."""

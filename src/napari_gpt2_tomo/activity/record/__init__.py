@@ -1,0 +1,7 @@
+"""What was measured while a model read a text: arrays by name, with the text's tokens."""
+
+from .activity import Activity, Source
+from .sites import SITES, Site, site
+from .tokens import Tokens
+
+__all__ = ["SITES", "Activity", "Site", "Source", "Tokens", "site"]

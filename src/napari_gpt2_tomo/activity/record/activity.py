@@ -1,0 +1,128 @@
+"""Activity: what was measured while a model read one text."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...anatomy.part import HyperParameters
+from ...base import TomoError
+from .sites import SITES, site
+from .tokens import Tokens
+
+if TYPE_CHECKING:
+    from ..running.model import LanguageModel
+
+__all__ = ["Activity", "Source"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What an activity was measured on.
+
+    Attributes
+    ----------
+    name
+        Short name of the model, for titles.
+    path
+        Its folder or file as text; None where it is not known.
+    family
+        ``model_type`` of its config, None where it is not known.
+    sizes
+        Sizes of the model.
+    changes
+        Interventions and switches under which it ran, one sentence each.
+    """
+
+    name: str
+    path: str | None = None
+    family: str | None = None
+    sizes: HyperParameters = field(default_factory=HyperParameters)
+    changes: tuple[str, ...] = ()
+
+
+class Activity(Mapping[str, Any]):
+    """What was measured while a model read one text: arrays by the names in `SITES`.
+
+    Parameters
+    ----------
+    tokens
+        The tokens of the text.
+    arrays
+        Arrays in the axes of their `Site`: numpy or zarr, float32 (ids int64); a zarr array is
+        read when it is indexed.
+    source
+        What it was measured on.
+    model
+        The model itself while it is loaded; None for an activity that was stored.
+    notes
+        What a person should know: what was not recorded and why, tokens that were cut off.
+    """
+
+    def __init__(
+        self,
+        tokens: Tokens,
+        arrays: Mapping[str, Any],
+        source: Source,
+        *,
+        model: "LanguageModel | None" = None,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        for name in arrays:
+            site(name)
+        self.tokens = tokens
+        self.source = source
+        self.model = model
+        self.notes = notes
+        self._arrays = {name: arrays[name] for name in SITES if name in arrays}
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self._arrays:
+            return self._arrays[name]
+        wanted = site(name)
+        there = ", ".join(self._arrays) or "nothing"
+        raise MissingActivity(
+            f"{wanted.title[0].upper()}{wanted.title[1:]} ({name!r}) was not recorded; there is: "
+            f"{there}. Run the model again and ask for it."
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._arrays
+
+    def read(self, name: str, *index: Any) -> NDArray[Any]:
+        """``activity[name][index]`` as a numpy array in memory."""
+        return np.asarray(self[name][index or ...])
+
+    @property
+    def n_layers(self) -> int:
+        """Number of blocks that were recorded."""
+        for name, array in self._arrays.items():
+            if SITES[name].axes[0] == "layer":
+                return int(array.shape[0])
+        return self.source.sizes.n_layers or 0
+
+    @property
+    def text(self) -> str:
+        """The text; put together from the tokens where only they are known."""
+        return self.tokens.text if self.tokens.text is not None else "".join(self.tokens.strings)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Activity of {self.source.name}: {len(self.tokens)} tokens, "
+            f"{', '.join(self._arrays) or 'nothing recorded'}>"
+        )
+
+
+class MissingActivity(TomoError, KeyError):
+    """A site of which nothing was recorded."""
+
+    # KeyError would show the message quoted.
+    __str__ = Exception.__str__

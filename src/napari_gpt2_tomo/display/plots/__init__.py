@@ -1,0 +1,7 @@
+"""Plots as pictures with their numbers: drawn by matplotlib, saved as PNG, SVG and CSV."""
+
+from .plot import Plot
+from .table import Table
+from .theme import DARK, LIGHT, THEMES, Theme
+
+__all__ = ["DARK", "LIGHT", "THEMES", "Plot", "Table", "Theme"]

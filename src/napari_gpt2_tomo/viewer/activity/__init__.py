@@ -1,0 +1,1 @@
+"""The functional scan in napari: docks, layers and what they share."""
