@@ -14,12 +14,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..base import CheckpointError, Progress, SilentProgress, cache_folder
+from .drafts import replace_file
 from .phantom_tissue import Dimensions, tissue
 
 __all__ = ["LESIONS", "PHANTOMS", "Lesion", "PhantomSize", "lesions", "phantom_checkpoint"]
@@ -198,10 +198,10 @@ def phantom_checkpoint(
         if (home / "config.json").is_file() and _is_written(path, header, nbytes):
             return path
         home.mkdir(parents=True, exist_ok=True)
-        _replace(home / "config.json", iter([config]))
+        replace_file(home / "config.json", iter([config]))
         progress = progress or SilentProgress()
         progress.start(nbytes, "Making the phantom")
-        _replace(path, _file(size, header), progress)
+        replace_file(path, _file(size, header), progress)
     except OSError as error:
         raise CheckpointError(
             f"The phantom of {nbytes / 1e6:.0f} MB cannot be written to {home}: {error}. "
@@ -216,20 +216,6 @@ def _is_written(path: Path, header: bytes, nbytes: int) -> bool:
         return False
     with path.open("rb") as file:
         return file.read(len(header)) == header
-
-
-def _replace(path: Path, chunks: Iterator[bytes | memoryview], progress: Any = None) -> None:
-    """Write a file under a name of its own, then give it its name: readers see all or nothing."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}-{uuid4().hex}")
-    try:
-        with draft.open("wb") as file:
-            for chunk in chunks:
-                file.write(chunk)
-                if progress is not None:
-                    progress.advance(len(chunk))
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _file(size: PhantomSize, header: bytes) -> Iterator[bytes | memoryview]:

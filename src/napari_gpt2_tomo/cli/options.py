@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -35,14 +34,12 @@ __all__ = [
     "window_of",
 ]
 
-PHANTOM = "phantom"
-"""What stands for the path of the built-in checkpoint, where nothing else has that name."""
-
 Checkpoint = Annotated[
     str,
     typer.Argument(
         metavar="PATH",
-        help="A .safetensors file, one shard, an .index.json, or a folder; 'phantom' is built in.",
+        help="A .safetensors file, one shard, an .index.json, or a folder; 'phantom' and "
+        "'functional-phantom' are built in.",
     ),
 ]
 Family = Annotated[
@@ -82,15 +79,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for other program
 
 @contextmanager
 def open_scan(path: str | None, family: str | None, n_heads: int | None) -> Iterator["Scan"]:
-    """The scan of a path, or of the phantom; closed afterwards."""
+    """The scan of a path or a built-in checkpoint, by default the phantom; closed afterwards."""
+    from ..checkpoint.built_in import BUILT_IN, built_in
     from ..facade import Scan
 
-    if path is None or (path == PHANTOM and not Path(path).exists()):
-        from ..checkpoint.phantom import phantom_checkpoint
-
-        with terminal_progress() as progress:
-            path = str(phantom_checkpoint(progress=progress))
-    scan = Scan(path, family=family, n_heads=n_heads)
+    with terminal_progress() as progress:
+        made = BUILT_IN["phantom"](progress) if path is None else built_in(path, progress)
+    scan = Scan(made or str(path), family=family, n_heads=n_heads)
     try:
         yield scan
     finally:

@@ -1,4 +1,4 @@
-"""Sample data: a real GPT-2, and a phantom to test the scanner with."""
+"""Sample data: a real GPT-2, and two phantoms to test the scanner with."""
 
 import inspect
 from pathlib import Path
@@ -11,7 +11,7 @@ from .work import wait_for
 if TYPE_CHECKING:
     from .layers import LayerData
 
-__all__ = ["gpt2", "phantom"]
+__all__ = ["functional_phantom", "gpt2", "phantom"]
 
 REPOSITORY = "openai-community/gpt2"
 FILES = ("config.json", "tokenizer.json", "model.safetensors")
@@ -38,6 +38,14 @@ def phantom() -> "list[LayerData]":
     _watch()
     made = wait_for(lambda progress: phantom_checkpoint(progress=progress))
     return open_layers(made, "Phantom GPT-2")
+
+
+def functional_phantom() -> "list[LayerData]":
+    """A GPT-2 built by hand, whose circuits are known and which can be run."""
+    from ..checkpoint.functional_phantom import functional_phantom as make
+
+    _watch()
+    return open_layers(make(), "Functional phantom")
 
 
 def _watch() -> None:
