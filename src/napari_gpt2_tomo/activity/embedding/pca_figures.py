@@ -1,0 +1,235 @@
+"""Figures of tokens and positions together: components, variance, planes, shares."""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...display.plots import Plot, Table, Theme
+from .drawing import Column, path, positions_bar, spread
+from .properties import Property
+from .space import NAMES, EmbeddingSpace, Which
+from .subspace import position_subspace, shares
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "explained_plot",
+    "joint_pca_plot",
+    "plane_plot",
+    "position_share_plot",
+    "token_pca_plot",
+]
+
+DRAWN = 6000
+"""Points of a scatter; more would lie over each other and take a second to draw."""
+
+MILESTONES = (0.5, 0.9)
+"""Shares of the variance for which a table of explained variance is read."""
+
+
+def token_pca_plot(
+    space: EmbeddingSpace, colours: Property | None = None, which: Which = "tokens"
+) -> Plot:
+    """Tokens on their first principal components, coloured by a property."""
+    rows, pca = space.rows(which), space.pca(which)
+    at = spread(len(rows), DRAWN)
+    k = min(3, len(pca.axes))
+    points = (rows[at] - pca.mean) @ pca.axes[:k].T
+    labels = [space.label(int(i)) for i in at]
+
+    def draw(figure: "Figure", theme: Theme) -> None:
+        sides = [(0, min(1, k - 1))] if k < 3 else [(0, 1), (2, 1)]
+        every = np.atleast_1d(figure.subplots(1, len(sides), sharey=True))
+        for axes, (i, j) in zip(every, sides, strict=True):
+            _scatter(axes, points[:, i], points[:, j], colours, at, theme)
+            axes.set_xlabel(pca.labels[i])
+        every[0].set_ylabel(pca.labels[sides[0][1]])
+        if colours is not None and colours.kinds:
+            every[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=4)
+        elif colours is not None:
+            bar = figure.colorbar(every[0].collections[0], ax=list(every), label=colours.title)
+            bar.outline.set_visible(False)
+
+    columns = {f"PC {i + 1}": points[:, i] for i in range(k)}
+    if colours is not None:
+        columns[colours.title] = [colours.text(int(i)) for i in at]  # type: ignore[assignment]
+    table = Table({"id": at, "token": labels, **columns})
+    caption = f"Principal components of {pca.stated}."
+    if len(at) < len(rows):
+        caption += f" Drawn: {len(at):,} of them, evenly spread by id."
+    return Plot(f"pca-{which}", f"PCA of the {NAMES[which]}", draw, table, caption, (8.0, 4.2))
+
+
+def joint_pca_plot(space: EmbeddingSpace) -> Plot | None:
+    """Tokens and positions on components that were fitted on both; None if they share no space."""
+    if not space.can_join:
+        return None
+    pca = space.pca("joint")
+    tokens, positions = space.rows("tokens"), space.rows("positions")
+    at = spread(len(tokens), DRAWN)
+    k = min(3, len(pca.axes))
+    points = (tokens[at] - pca.mean) @ pca.axes[:k].T
+    line = (positions - pca.mean) @ pca.axes[:k].T
+
+    def draw(figure: "Figure", theme: Theme) -> None:
+        sides = [(0, min(1, k - 1))] if k < 3 else [(0, 1), (2, 1)]
+        every = np.atleast_1d(figure.subplots(1, len(sides), sharey=True))
+        for axes, (i, j) in zip(every, sides, strict=True):
+            _dots(axes, points[:, i], points[:, j], theme)
+            path(axes, line[:, i], line[:, j], 2.0)
+            axes.set_xlabel(pca.labels[i])
+        every[0].set_ylabel(pca.labels[sides[0][1]])
+        positions_bar(figure, len(positions), list(every), theme)
+
+    ids = np.concatenate([at, np.arange(len(positions))])
+    kinds = ["token"] * len(at) + ["position"] * len(positions)
+    both = np.concatenate([points, line])
+    columns = {f"PC {i + 1}": both[:, i] for i in range(k)}
+    caption = f"Principal components of {pca.stated}. Grey: tokens; coloured line: positions."
+    table = Table({"kind": kinds, "id": ids, **columns})
+    return Plot("pca-joint", "Tokens and positions in one space", draw, table, caption, (8.0, 4.2))
+
+
+def explained_plot(space: EmbeddingSpace) -> Plot:
+    """Cumulative explained variance of every table."""
+    names: list[Which | Literal["joint"]] = [
+        which for which in ("tokens", "positions", "unembedding") if space.has(which)
+    ]
+    if space.can_join:
+        names.append("joint")
+    curves = {name: np.cumsum(space.pca(name).explained) for name in names}
+    words = {name: "tokens and positions" if name == "joint" else NAMES[name] for name in names}
+
+    def draw(figure: "Figure", theme: Theme) -> None:
+        axes = figure.subplots()
+        for name, colour in zip(names, theme.cycle, strict=False):
+            curve = curves[name]
+            axes.plot(np.arange(1, len(curve) + 1), curve, color=colour, label=words[name])
+            half = [int(np.searchsorted(curve, share)) + 1 for share in MILESTONES]
+            known = [
+                (k, share) for k, share in zip(half, MILESTONES, strict=True) if k <= len(curve)
+            ]
+            for k, share in known:
+                axes.plot(k, share, "o", color=colour, markersize=4)
+                axes.annotate(
+                    str(k), (k, share), xytext=(4, -9), textcoords="offset points", color=colour
+                )
+        axes.set_xscale("log")
+        axes.set_ylim(0, 1.02)
+        axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+        axes.set_xlabel("principal components")
+        axes.set_ylabel("variance explained")
+        axes.grid(visible=True, axis="y")
+        axes.legend(loc="upper left")
+
+    table = Table(
+        {
+            "table": [words[name] for name in names for _ in curves[name]],
+            "components": [i + 1 for name in names for i in range(len(curves[name]))],
+            "explained": np.concatenate([curves[name] for name in names]),
+        }
+    )
+    caption = (
+        "Cumulative share of the variance about the mean; the dots are the components that half "
+        "and nine tenths of it take."
+    )
+    return Plot("explained-variance", "Explained variance", draw, table, caption)
+
+
+def plane_plot(space: EmbeddingSpace, first: int, second: int) -> Plot:
+    """Tokens and positions in the plane of two dimensions of the stream, as they are stored."""
+    drawn: dict[str, NDArray[Any]] = {}
+    ids: dict[str, NDArray[Any]] = {}
+    tables: tuple[Which, ...] = ("tokens", "positions")
+    for name in tables:
+        if space.has(name):
+            rows = space.rows(name)
+            at = spread(len(rows), DRAWN) if name == "tokens" else np.arange(len(rows))
+            drawn[name], ids[name] = rows[at][:, [first, second]], at
+
+    def draw(figure: "Figure", theme: Theme) -> None:
+        axes = figure.subplots()
+        if "tokens" in drawn:
+            _dots(axes, drawn["tokens"][:, 0], drawn["tokens"][:, 1], theme)
+        if "positions" in drawn:
+            path(axes, drawn["positions"][:, 0], drawn["positions"][:, 1], 1.8)
+            positions_bar(figure, len(drawn["positions"]), axes, theme)
+        axes.axhline(0, color=theme.faint, linewidth=0.5)
+        axes.axvline(0, color=theme.faint, linewidth=0.5)
+        axes.set_xlabel(f"dimension {first}")
+        axes.set_ylabel(f"dimension {second}")
+
+    table = Table(
+        {
+            "kind": [name[:-1] for name in drawn for _ in ids[name]],
+            "id": np.concatenate([ids[name] for name in drawn]),
+            f"dimension {first}": np.concatenate([drawn[name][:, 0] for name in drawn]),
+            f"dimension {second} (y)": np.concatenate([drawn[name][:, 1] for name in drawn]),
+        }
+    )
+    caption = "Grey: tokens; coloured line: positions. Values as they are stored."
+    return Plot(
+        "token-position-plane", f"Dimensions {first} and {second}", draw, table, caption, (6.0, 4.8)
+    )
+
+
+def position_share_plot(space: EmbeddingSpace, which: Which = "tokens") -> Plot | None:
+    """How much of each token lies where positions differ, against random directions."""
+    if not (space.has("positions") and space.can_join):
+        return None
+    rows = space.rows(which)
+    subspace = position_subspace(space)
+    values = shares(rows, subspace.basis, rows.mean(axis=0))
+    expected = subspace.expected
+
+    def draw(figure: "Figure", theme: Theme) -> None:
+        axes = figure.subplots()
+        axes.hist(values, bins=min(100, max(10, len(values) // 20)), color=theme.cycle[0])
+        for at, colour, words in (
+            (expected, theme.accent, f"random direction {expected:.1%}"),
+            (float(np.median(values)), theme.text, f"median token {np.median(values):.1%}"),
+        ):
+            axes.axvline(at, color=colour, linewidth=1.2, label=words)
+        axes.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+        axes.set_xlim(left=0)
+        axes.set_xlabel("share of the squared length")
+        axes.set_ylabel("tokens")
+        axes.legend(loc="upper right")
+
+    labels = [space.label(token) for token in range(len(values))]
+    table = Table({"id": np.arange(len(values)), "token": labels, "share": values})
+    caption = (
+        f"Share of the squared length of each token, less the mean token, in {subspace.rule}. "
+        f"A random direction has {len(subspace.basis)}/{subspace.basis.shape[1]} = {expected:.1%}."
+    )
+    return Plot("position-share", "Tokens in the position subspace", draw, table, caption)
+
+
+def _scatter(
+    axes: "Axes",
+    x: Column,
+    y: Column,
+    colours: Property | None,
+    at: NDArray[np.int64],
+    theme: Theme,
+) -> None:
+    if colours is None:
+        _dots(axes, x, y, theme)
+        return
+    values = colours.values[at]
+    options: dict[str, Any] = {"s": 3, "linewidths": 0, "rasterized": True}
+    if not colours.kinds:
+        axes.scatter(x, y, c=values, cmap=theme.sequential, **options)
+        return
+    for number, kind in enumerate(colours.kinds):
+        chosen = values == number
+        if chosen.any():
+            colour = theme.cycle[number] if number < len(theme.cycle) else theme.faint
+            axes.scatter(x[chosen], y[chosen], color=colour, label=kind, **options)
+
+
+def _dots(axes: "Axes", x: Column, y: Column, theme: Theme) -> None:
+    axes.scatter(x, y, s=2, linewidths=0, color=theme.faint, alpha=0.6, rasterized=True)
