@@ -179,7 +179,7 @@ CIRCUITS = (
 def functional_phantom(folder: str | os.PathLike[str] | None = None) -> Path:
     """Path of the functional phantom's ``model.safetensors``, written first if it is not there.
 
-    5.1 M parameters in float32, 20 MB, with ``config.json`` and a byte tokenizer beside it.
+    5.0 M parameters in float32, 20 MB, with ``config.json`` and a byte tokenizer beside it.
 
     Parameters
     ----------
