@@ -116,7 +116,7 @@ def changed(path, value):
         (("scans", 0, "name"), 5, "Scan 1, 'name': must be a text"),
         (("scans", 0, "source", "path"), ..., "Scan 1, source lacks the entry 'path'"),
         (("scans", 0, "source", "sizes"), {"n_heads": "x"}, "Scan 1, source, 'sizes'"),
-        (("scans", 0, "volume", "signal"), "loud", "must be one of 'magnitude'"),
+        (("scans", 0, "volume", "signal"), "loud", "must be one of .*'magnitude'"),
         (("scans", 0, "colour"), "red", "entries that are not known: 'colour'"),
         (("scans", 0, "console", "window"), {"centre": 0, "width": 0}, "console, 'window'.*width"),
         (("scans", 0, "console", "window"), {"centre": 0}, "lacks the entry 'width'"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 from psygnal import Signal, SignalGroupDescriptor
 
 from ..base import DisplayError
-from .distribution import Distribution, Distributions
+from .distribution import Distribution, Distributions, Spread
 from .looks import LOOKS, RENDERINGS, Rendering
 from .presets import Preset, preset
 from .transfer import DEFAULTS, Colour, transfer
@@ -36,8 +36,12 @@ Region = tuple[tuple[int, int], ...]
 MOST_POINTS = 10**6
 """Points that are drawn at once: more hide each other, and napari takes minutes to make them."""
 
-OPENING: Mapping[str, str] = {"rank": "full"}
-"""Preset that a signal opens with, where it is not `USUAL`."""
+OPENING: Mapping[str, str] = {"rank": "full", "attention": "full", "activity": "p1-99"}
+"""Preset that a signal opens with, where it is not `USUAL`.
+
+Three of the 768 channels of GPT-2's residual stream are a hundred times larger than the others,
+more than one value in a thousand.
+"""
 
 USUAL = "p0.1-99.9"
 
@@ -103,7 +107,7 @@ class Console:
     tints: Mapping[str, Colour] = field(default_factory=dict)
     preset: Preset | None = None
 
-    _distributions: Distributions | None = field(default=None, init=False, repr=False)
+    _distributions: Spread | None = field(default=None, init=False, repr=False)
     _part: str | None = field(default=None, init=False, repr=False)
 
     events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor(
@@ -129,8 +133,16 @@ class Console:
         console.reset()
         return console
 
+    @classmethod
+    def of_values(cls, values: Spread) -> "Console":
+        """The console of what is no volume of weights, as its signal is shown at first."""
+        console = cls()
+        console._distributions = values
+        console.reset()
+        return console
+
     @property
-    def distributions(self) -> Distributions:
+    def distributions(self) -> Spread:
         """What windows in σ, HU and percent are read off.
 
         Raises

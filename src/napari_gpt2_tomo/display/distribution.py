@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from .window import Scale
 if TYPE_CHECKING:
     from ..volume.volume import Volume
 
-__all__ = ["SAMPLE", "Distribution", "Distributions", "sample_part"]
+__all__ = ["SAMPLE", "Distribution", "Distributions", "Spread", "sample_part"]
 
 SAMPLE = 2**20
 """Parameters read of one part for its histogram: at most 4 MB, a few milliseconds."""
@@ -196,6 +196,20 @@ class Distribution:
         low = 0.0 if self.low <= 0 <= self.high else low
         found = Distribution(edges, counts, 0.0, 0.0, low, high)
         return _with_square(found, self.mean**2 + self.sigma**2)
+
+
+class Spread(Protocol):
+    """The distributions of what a layer shows: over all, and in any of its parts by name."""
+
+    @property
+    def signal(self) -> str:
+        """What the values are."""
+
+    def of(self, part: str | None = None) -> Distribution:
+        """The distribution over all, or in one part."""
+
+    def sample(self, part: str) -> Distribution:
+        """The same from more of its values; may take a while."""
 
 
 class Distributions:

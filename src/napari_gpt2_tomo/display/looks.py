@@ -41,5 +41,9 @@ LOOKS: Mapping[str, Look] = {
     "signed": Look("translucent"),
     "sigma": Look("translucent", symbol="z"),
     "sigma_global": Look("translucent", symbol="z"),
+    "activity": Look("translucent", symbol="a"),
+    "strength": Look("attenuated_mip", 0.02, symbol="a"),
+    "attention": Look("attenuated_mip", 0.02, symbol="p"),
 }
-"""By signal."""
+"""By signal: those of weights, then what a prompt does: values of either sign, values from 0
+up, and shares of attention."""

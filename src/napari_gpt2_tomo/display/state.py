@@ -8,10 +8,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ..base import DisplayError, save_text
 from ..volume.choice import Choice
+from ..volume.reading.signal import SignalName
 from .console_state import console_of_json, console_to_json
 from .fields import (
     Fields,
@@ -25,7 +26,6 @@ from .fields import (
     shortened,
     text,
 )
-from .looks import LOOKS
 
 __all__ = [
     "FORMAT",
@@ -300,7 +300,7 @@ def _choice(data: Any, where: str) -> Choice:
     entries = Fields(data, where)
     found = Choice(
         entries.take("layout", text),
-        entries.take("signal", one_of(tuple(LOOKS))),
+        entries.take("signal", one_of(get_args(SignalName))),
         entries.take("reduction", text),
         entries.optional("tensor", text),
         entries.optional("role", text),

@@ -215,6 +215,9 @@ DEFAULTS: Mapping[str, str] = {
     "signed": WEIGHTS,
     "sigma": WEIGHTS,
     "sigma_global": WEIGHTS,
+    "activity": WEIGHTS,
+    "strength": "inferno",
+    "attention": "magma",
 }
 """Name of the function that a signal is shown with at first."""
 

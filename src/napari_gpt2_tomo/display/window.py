@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from ..base import DisplayError
 
-__all__ = ["HU_PER_SIGMA", "SIGNED", "UNITS", "Scale", "Unit", "Window"]
+__all__ = ["FROM_ZERO", "HU_PER_SIGMA", "SIGNED", "UNITS", "Scale", "Unit", "Window"]
 
 Unit = Literal["weight", "sigma", "hu"]
 """What a number of a window counts: the displayed signal itself, its deviation from the
@@ -22,8 +22,11 @@ HU_PER_SIGMA = 500.0
 RESOLUTION, SMALLEST = 2.0**-20, 1e-30
 """Narrowest window as a share of its centre, and at 0: float32 resolves little more."""
 
-SIGNED = frozenset({"signed", "sigma", "sigma_global"})
+SIGNED = frozenset({"signed", "sigma", "sigma_global", "activity"})
 """Signals that have a sign: 0 is their neutral value."""
+
+FROM_ZERO = frozenset({"magnitude", "strength"})
+"""Signals whose window begins at 0: nothing is below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +157,7 @@ class Scale:
         Magnitudes begin at 0, signed signals that lie on both sides of it are
         centred on it; constant data get value ± 1.
         """
-        if self.signal == "magnitude":
+        if self.signal in FROM_ZERO:
             low = 0.0
         elif self.two_sided and low < 0 < high:
             high = max(-low, high)

@@ -7,7 +7,7 @@ import napari
 from ..base import TomoError
 from ..volume.choice import Choice
 from .layers import add_scan
-from .link import ScanLink, link_of, owner_of
+from .link import Link, ScanLink, link_of, owner_of, shown_by
 from .session import session_of
 from .switch import switch
 from .work import show
@@ -16,6 +16,7 @@ __all__ = [
     "add_again",
     "best_detail",
     "current_link",
+    "current_shown",
     "show_body",
     "show_cube",
     "show_magnitude",
@@ -35,6 +36,15 @@ def current_link(viewer: Any) -> ScanLink | None:
         return active
     found = (link_of(layer) for layer in reversed(viewer.layers))
     return next((link for link in found if link is not None), None)
+
+
+def current_shown(viewer: Any) -> Link | None:
+    """What the window of a viewer is about: what its active layer shows, else the topmost."""
+    found = shown_by(viewer.layers.selection.active) or current_link(viewer)
+    if found is not None:
+        return found
+    others = (shown_by(layer) for layer in reversed(viewer.layers))
+    return next((link for link in others if link is not None), None)
 
 
 def show_body(viewer: napari.Viewer) -> None:

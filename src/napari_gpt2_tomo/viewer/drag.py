@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary, ref
 from ..display.console import Console
 from ..display.window import Window
 from . import compat
-from .link import ScanLink, link_of
+from .link import Link, shown_by
 from .remembered import drags_window
 
 __all__ = ["dragged", "gain", "install", "span"]
@@ -123,11 +123,11 @@ def _zoom(viewer: Any, event: Any) -> Generator[None, None, None]:
     event.handled = True
 
 
-def _link(viewer: Any) -> ScanLink | None:
-    from .commands import current_link
+def _link(viewer: Any) -> Link | None:
+    from .commands import current_shown
 
-    visible = [layer for layer in viewer.layers if layer.visible and link_of(layer) is not None]
-    return current_link(viewer) if visible else None
+    visible = [layer for layer in viewer.layers if layer.visible and shown_by(layer) is not None]
+    return current_shown(viewer) if visible else None
 
 
 def _size(viewer: Any) -> tuple[int, int]:

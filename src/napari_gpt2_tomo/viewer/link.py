@@ -4,9 +4,10 @@ The link travels in ``layer.metadata``, so it survives whatever adds the layer
 to a viewer: drag and drop, the command line, a script, napari's *Duplicate*.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakSet
 
 import numpy as np
@@ -25,7 +26,17 @@ if TYPE_CHECKING:
     from .refine import Refinement
     from .work import Job
 
-__all__ = ["KEY", "OWNER", "ScanLink", "Shown", "link_of", "links", "owner_of"]
+__all__ = [
+    "KEY",
+    "OWNER",
+    "Link",
+    "ScanLink",
+    "Shown",
+    "link_of",
+    "links",
+    "owner_of",
+    "shown_by",
+]
 
 KEY = "napari-gpt2-tomo"
 """Where a layer's metadata holds its link."""
@@ -43,6 +54,43 @@ class Shown:
     volume: Volume
     levels: list[LiveLevel]
     atlas: list[LiveLevel]
+
+
+class Link(Protocol):
+    """What layers show, and how: what the window of a console needs to know of it.
+
+    Attributes
+    ----------
+    name
+        What it is called on screen.
+    noun
+        What its values are, in the plural.
+    layers
+        Layers that are in a viewer.
+    """
+
+    name: str
+    noun: str
+    layers: "WeakSet[Any]"
+
+    @property
+    def console(self) -> Console:
+        """How it is shown, in every viewer."""
+
+    @property
+    def cursor(self) -> Cursor:
+        """The voxel that all views of it share."""
+
+    @property
+    def parts(self) -> Sequence[str]:
+        """Names of its parts."""
+
+    @property
+    def about(self) -> str:
+        """What it is, in a line."""
+
+    def part_at(self, voxel: Sequence[int]) -> str | None:
+        """The part of a voxel; None in air and outside."""
 
 
 class ScanLink:
@@ -76,6 +124,7 @@ class ScanLink:
     """
 
     switched = Signal()
+    noun = "weights"
 
     def __init__(
         self, scan: "Scan", volume: Volume, *, owned: bool, name: str | None = None
@@ -162,6 +211,25 @@ class ScanLink:
         return Pins()
 
     @property
+    def parts(self) -> list[str]:
+        """Names of the parts of the scan."""
+        return [part.name for part in self.volume.anatomy.parts]
+
+    @property
+    def about(self) -> str:
+        """What is shown, in a line."""
+        volume = self.volume
+        shape = " × ".join(map(str, volume.core_shape))
+        return f"{volume.layout.name} · {volume.signal.replace('_', ' ')} · {shape}"
+
+    def part_at(self, voxel: Sequence[int]) -> str | None:
+        """The part of a voxel of level 0; None in air and outside."""
+        if not all(0 <= v < n for v, n in zip(voxel, self.volume.shape, strict=True)):
+            return None
+        found = self.volume.layout.place(voxel)
+        return None if found is None else self.volume.anatomy.parts[found.part].name
+
+    @property
     def region(self) -> Region | None:
         """What of the console's region lies in the volume; None where all is shown."""
         return self._region_of(self.volume)
@@ -214,6 +282,13 @@ def link_of(layer: Any) -> ScanLink | None:
     """The link of a layer that this plugin made; None for any other layer."""
     found = getattr(layer, "metadata", {}).get(KEY)
     return found if isinstance(found, ScanLink) else None
+
+
+def shown_by(layer: Any) -> Link | None:
+    """What a layer that this plugin made shows, a scan or something else; None for any other."""
+    found = getattr(layer, "metadata", {}).get(KEY)
+    # Others may use the key too: what has a console is ours.
+    return found if isinstance(getattr(found, "console", None), Console) else None
 
 
 def owner_of(layer: Any) -> ScanLink | None:

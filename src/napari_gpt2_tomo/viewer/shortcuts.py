@@ -9,7 +9,7 @@ import numpy as np
 
 from ..base import TomoError
 from . import compat
-from .link import ScanLink, link_of
+from .link import Link, ScanLink, link_of
 
 __all__ = ["MOUSE", "SHORTCUTS", "Shortcut", "install", "key_of", "of_key"]
 
@@ -28,28 +28,31 @@ class Shortcut:
         Called with the viewer and the scan.
     preset
         Key of the preset that it sets, if it sets one.
+    scans_only
+        Whether it is about scans, and not about whatever has a window.
     """
 
     key: str
     does: str
-    act: Callable[[Any, ScanLink], None]
+    act: Callable[[Any, Any], None]
     preset: str = ""
+    scans_only: bool = True
 
 
 def _preset(key: str, name: str, title: str) -> Shortcut:
-    def act(viewer: Any, link: ScanLink) -> None:
+    def act(viewer: Any, link: Link) -> None:
         from .console.commands import apply_preset
 
         apply_preset(viewer, link, name)
 
-    return Shortcut(key, title, act, name)
+    return Shortcut(key, title, act, name, scans_only=False)
 
 
 def _step(key: str, count: int, does: str) -> Shortcut:
     return Shortcut(key, does, lambda viewer, link: step(viewer, link, count))
 
 
-def _invert(viewer: Any, link: ScanLink) -> None:
+def _invert(viewer: Any, link: Link) -> None:
     link.console.invert = not link.console.invert
 
 
@@ -68,7 +71,7 @@ def _four_views(viewer: Any, link: ScanLink) -> None:
     toggle_views(viewer)
 
 
-def _reset(viewer: Any, link: ScanLink) -> None:
+def _reset(viewer: Any, link: Link) -> None:
     link.console.reset()
 
 
@@ -83,8 +86,8 @@ SHORTCUTS: tuple[Shortcut, ...] = (
     _preset("F9", "outliers", "Window: outliers beyond 6 σ"),
     _preset("F10", "zero", "Window: zero neighbourhood"),
     Shortcut("Shift-P", "Pin the parameter under the mouse", _pin),
-    Shortcut("Shift-I", "Invert the colours", _invert),
-    Shortcut("Shift-W", "Window and colours as at first", _reset),
+    Shortcut("Shift-I", "Invert the colours", _invert, scans_only=False),
+    Shortcut("Shift-W", "Window and colours as at first", _reset, scans_only=False),
     Shortcut("Control-4", "Four views on or off", _four_views),
     _step("PageUp", -1, "One section back"),
     _step("PageDown", 1, "One section on"),
@@ -184,10 +187,10 @@ def _named(key: str) -> Any:
 
 def _handler(one: Shortcut) -> Callable[[Any], None]:
     def press(viewer: Any) -> None:
-        from .commands import current_link
+        from .commands import current_link, current_shown
         from .work import show
 
-        link = current_link(viewer)
+        link = current_link(viewer) if one.scans_only else current_shown(viewer)
         if link is None:
             return
         try:

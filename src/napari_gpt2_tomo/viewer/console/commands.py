@@ -8,7 +8,7 @@ import numpy as np
 from ...base import DisplayError
 from ...display.presets import preset
 from .. import compat
-from ..link import ScanLink, link_of
+from ..link import Link, shown_by
 from ..preferences import PLUGIN
 from ..remembered import own_presets
 
@@ -27,7 +27,7 @@ def open_console(viewer: napari.Viewer) -> Any:
     return dock
 
 
-def apply_preset(viewer: Any, link: ScanLink, name: str, part: str | None = None) -> None:
+def apply_preset(viewer: Any, link: Link, name: str, part: str | None = None) -> None:
     """Set the window of a scan to a preset of the table or one of the user's own.
 
     A preset per part is that of `part`, by default of the part at the cursor.
@@ -49,13 +49,13 @@ def apply_preset(viewer: Any, link: ScanLink, name: str, part: str | None = None
     link.console.apply_preset(wanted, part, own)
 
 
-def part_at(viewer: Any, link: ScanLink) -> str | None:
+def part_at(viewer: Any, link: Link) -> str | None:
     """The part at the cursor of a viewer: under the mouse, else what the slice shows.
 
     In 3-D it is that of the cursor that all views share. None in the air.
     """
     viewer = compat.real_viewer(viewer)
-    layer = next((one for one in viewer.layers if link_of(one) is link), None)
+    layer = next((one for one in viewer.layers if shown_by(one) is link), None)
     if layer is None:
         return None
     places = [link.cursor.position]
@@ -71,9 +71,5 @@ def part_at(viewer: Any, link: ScanLink) -> str | None:
             tuple(int(v) for v in np.rint(np.asarray(layer.world_to_data(at[shift:]), float)))
             for at in (under, point)
         ]
-    for voxel in places:
-        if all(0 <= v < n for v, n in zip(voxel, link.volume.shape, strict=True)):
-            found = link.volume.layout.place(voxel)
-            if found is not None:
-                return link.volume.anatomy.parts[found.part].name
-    return None
+    found = (link.part_at(voxel) for voxel in places)
+    return next((part for part in found if part is not None), None)

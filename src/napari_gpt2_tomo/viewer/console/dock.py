@@ -7,9 +7,9 @@ import napari
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
-from ..commands import NO_SCAN, current_link
+from ..commands import NO_SCAN, current_shown
 from ..files import trouble
-from ..link import ScanLink
+from ..link import Link, ScanLink
 from .menu import ConsoleMenu
 from .panel import Panel
 from .panels import PANELS
@@ -43,7 +43,7 @@ class ScannerConsole(QWidget):  # type: ignore[misc]
     def __init__(self, viewer: napari.Viewer) -> None:
         super().__init__()
         self._viewer = viewer
-        self.link: ScanLink | None = None
+        self.link: Link | None = None
         self._following = False
         self.setMinimumWidth(WIDTH)
         self.title = QLabel()
@@ -61,6 +61,7 @@ class ScannerConsole(QWidget):  # type: ignore[misc]
         self.empty.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.panels: list[Panel] = [kind(viewer) for kind in PANELS]
         self.sections = [Section(panel.title, panel, folded=panel.folded) for panel in self.panels]
+        self._rules = [Rule() if number else QWidget() for number in range(len(self.panels))]
         self.menu = ConsoleMenu(viewer, self._presets_changed)
         self._stack = QWidget()
         self._arrange()
@@ -80,18 +81,17 @@ class ScannerConsole(QWidget):  # type: ignore[misc]
 
     def follow(self) -> None:
         """Show the scan of the active layer, else the topmost one."""
-        link = current_link(self._viewer)
+        link = current_shown(self._viewer)
         if link is not self.link:
             self._let_go()
             self.link = link
-            for panel in self.panels:
-                panel.set_link(link)
-            if link is not None:
+            self._fill(link)
+            if isinstance(link, ScanLink):
                 link.switched.connect(self.follow)
         self._stack.setVisible(link is not None)
         self.empty.setVisible(link is None)
         self.title.setText("No scan" if link is None else link.name)
-        self.about.setText("" if link is None else _about(link))
+        self.about.setText("" if link is None else link.about)
         self.about.setVisible(link is not None)
         self._look_at_files()
 
@@ -118,7 +118,7 @@ class ScannerConsole(QWidget):  # type: ignore[misc]
 
     def _look_at_files(self) -> None:
         """Say so where the file of the scan was moved, deleted or changed."""
-        words = "" if self.link is None else trouble(self.link.scan)
+        words = trouble(self.link.scan) if isinstance(self.link, ScanLink) else ""
         if words != self.warning.text():
             self.warning.setText(words)
             self.warning.setVisible(bool(words))
@@ -135,15 +135,21 @@ class ScannerConsole(QWidget):  # type: ignore[misc]
 
     def _let_go(self) -> None:
         self._soon.stop()
-        if self.link is not None:
+        if isinstance(self.link, ScanLink):
             self.link.switched.disconnect(self.follow, missing_ok=True)
         self.link = None
-        for panel in self.panels:
-            panel.set_link(None)
+        self._fill(None)
 
     def _presets_changed(self) -> None:
-        for panel in self.panels:
-            panel.set_link(self.link)
+        self._fill(self.link)
+
+    def _fill(self, link: Link | None) -> None:
+        """Give every panel what it can show; the others are not seen."""
+        for panel, section, rule in zip(self.panels, self.sections, self._rules, strict=True):
+            fits = isinstance(link, ScanLink) or not panel.scans_only
+            panel.set_link(link if fits else None)
+            for widget in (section, rule):
+                widget.setVisible(fits)
 
     def _arrange(self) -> None:
         words = QVBoxLayout()
@@ -156,9 +162,8 @@ class ScannerConsole(QWidget):  # type: ignore[misc]
         stack = QVBoxLayout(self._stack)
         stack.setContentsMargins(0, 0, 0, 0)
         stack.setSpacing(4)
-        for number, section in enumerate(self.sections):
-            if number:
-                stack.addWidget(Rule())
+        for rule, section in zip(self._rules, self.sections, strict=True):
+            stack.addWidget(rule)
             stack.addWidget(section)
         stack.addStretch(1)
         inner = QWidget()
@@ -178,16 +183,6 @@ class ScannerConsole(QWidget):  # type: ignore[misc]
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(area)
-
-
-def _about(link: ScanLink) -> str:
-    volume = link.volume
-    words = [
-        volume.layout.name,
-        volume.signal.replace("_", " "),
-        " × ".join(map(str, volume.core_shape)),
-    ]
-    return " · ".join(words)
 
 
 def _stop(console: "ScannerConsole | None") -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel
 
-from ..link import ScanLink
+from ..link import Link
 from ..shortcuts import MOUSE, SHORTCUTS
 from .panel import Panel
 
@@ -18,6 +18,7 @@ class HelpPanel(Panel):
 
     title = "Keys and mouse"
     folded = True
+    scans_only = False
 
     def __init__(self, viewer: Any, parent: Any = None) -> None:
         super().__init__(viewer, parent)
@@ -34,7 +35,7 @@ class HelpPanel(Panel):
             grid.addWidget(key, number, 0, Qt.AlignmentFlag.AlignTop)
             grid.addWidget(text, number, 1)
 
-    def set_link(self, link: ScanLink | None) -> None:
+    def set_link(self, link: Link | None) -> None:
         """The same for every scan."""
 
 

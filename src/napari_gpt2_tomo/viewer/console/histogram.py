@@ -9,7 +9,7 @@ from qtpy.QtGui import QColor, QFontMetrics, QPainter, QPen, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from ...display.distribution import Distribution
-from ...display.window import Window
+from ...display.window import FROM_ZERO, Window
 from .ink import Ink, ink_of
 from .numbers import shown
 
@@ -35,6 +35,9 @@ widths are seen on either side of it.
 ZOOM = 1.25
 """By how much a notch of the wheel changes what is seen."""
 
+SHARES = frozenset({"rank", "attention"})
+"""Signals that lie between 0 and 1."""
+
 Grip = Literal["low", "high", "band", "outside"]
 
 
@@ -43,9 +46,9 @@ def view_of(distribution: Distribution, window: Window) -> tuple[float, float]:
     scale = distribution.scale()
     usual = scale.window(scale.quantile(0.001), scale.quantile(0.999))
     centre, half = usual.centre, ROOM / 2 * usual.width
-    if scale.signal == "magnitude":
+    if scale.signal in FROM_ZERO:
         low, high = 0.0, ROOM * usual.limits[1]
-    elif scale.signal == "rank":
+    elif scale.signal in SHARES:
         low, high = 0.0, 1.0
     else:
         low, high = centre - half, centre + half

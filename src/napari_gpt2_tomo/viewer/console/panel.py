@@ -1,12 +1,9 @@
 """What a panel of the console is."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from qtpy.QtWidgets import QWidget
-
-if TYPE_CHECKING:
-    from ..link import ScanLink
 
 __all__ = ["Panel"]
 
@@ -31,6 +28,10 @@ class Panel(QWidget):  # type: ignore[misc]
     folded: ClassVar[bool] = False
     """Whether the panel shows its heading only at first."""
 
+    scans_only: ClassVar[bool] = True
+    """Whether it shows scans only, and nothing else that has a window. Where this is False,
+    `set_link` gets any `Link`, else a `ScanLink`."""
+
     def __init__(self, viewer: Any, parent: Any = None) -> None:
         super().__init__(parent)
         self.viewer = viewer
@@ -47,7 +48,7 @@ class Panel(QWidget):  # type: ignore[misc]
             end()
         self._ends = []
 
-    def set_link(self, link: "ScanLink | None") -> None:
+    def set_link(self, link: Any) -> None:
         """Show a scan, or none: disconnect from the former one, connect to ``link.console``.
 
         Without a scan the console hides its panels; they need not look disabled.

@@ -18,7 +18,7 @@ from superqt import QLabeledDoubleSlider
 from ...base import TomoError
 from ...display.transfer import TRANSFERS, transfer
 from ..appearance import TRANSPARENT
-from ..link import ScanLink
+from ..link import Link
 from ..work import show
 from .headings import heading
 from .panel import Panel
@@ -38,10 +38,11 @@ class TransferPanel(Panel):
     """Shows and sets colours, opacity and gamma."""
 
     title = "Transfer function"
+    scans_only = False
 
     def __init__(self, viewer: Any, parent: Any = None) -> None:
         super().__init__(viewer, parent)
-        self._link: ScanLink | None = None
+        self._link: Link | None = None
         self.list = QComboBox()
         self.list.setAccessibleName("Transfer function")
         self.list.setIconSize(ICON)
@@ -66,7 +67,7 @@ class TransferPanel(Panel):
         self.reset.clicked.connect(self._reset)
         self.translucent.clicked.connect(lambda: self._set("rendering", "translucent"))
 
-    def set_link(self, link: ScanLink | None) -> None:
+    def set_link(self, link: Link | None) -> None:
         """Show the transfer function of a scan."""
         self.let_go()
         self._link = link

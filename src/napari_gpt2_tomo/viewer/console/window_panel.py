@@ -23,7 +23,7 @@ from ...display.distribution import Distribution
 from ...display.looks import LOOKS
 from ...display.transfer import transfer
 from ...display.window import UNITS, Unit, Window
-from ..link import ScanLink
+from ..link import Link
 from ..preferences import CONSOLE, on_change
 from ..remembered import drags_window, set_drags_window
 from ..work import Job, show
@@ -35,7 +35,7 @@ from .panel import Panel
 
 __all__ = ["WindowPanel"]
 
-EVERYTHING, AT_CURSOR = "All weights", "The part at the cursor"
+AT_CURSOR = "The part at the cursor"
 
 SOON = 150
 """Milliseconds that the cursor must rest before its part is looked at."""
@@ -55,10 +55,11 @@ class WindowPanel(Panel):
     """Shows and sets the window."""
 
     title = "Window"
+    scans_only = False
 
     def __init__(self, viewer: Any, parent: Any = None) -> None:
         super().__init__(viewer, parent)
-        self._link: ScanLink | None = None
+        self._link: Link | None = None
         self._job: Job | None = None
         self._part: str | None = None
         self.histogram = Histogram()
@@ -93,7 +94,7 @@ class WindowPanel(Panel):
         self.parts.lineEdit().editingFinished.connect(self._show_chosen_part)
         self.drag.toggled.connect(set_drags_window)
 
-    def set_link(self, link: ScanLink | None) -> None:
+    def set_link(self, link: Link | None) -> None:
         """Show the window of a scan."""
         self.let_go()
         if self._job is not None:
@@ -240,15 +241,17 @@ class WindowPanel(Panel):
 
     # Parts.
 
-    def _fill_parts(self, link: ScanLink) -> None:
-        self.units.button(0).setText(LOOKS[link.volume.signal].symbol)
-        names = [part.name for part in link.volume.anatomy.parts]
-        if [self.parts.itemText(i) for i in range(2, self.parts.count())] == names:
+    def _fill_parts(self, link: Link) -> None:
+        self.units.button(0).setText(LOOKS[link.console.signal].symbol)
+        names = list(link.parts)
+        everything = f"All {link.noun}"
+        same = self.parts.count() and self.parts.itemText(0) == everything
+        if same and [self.parts.itemText(i) for i in range(2, self.parts.count())] == names:
             return
         before = self.parts.currentText()
         with QSignalBlocker(self.parts):
             self.parts.clear()
-            self.parts.addItems([EVERYTHING, AT_CURSOR, *names])
+            self.parts.addItems([everything, AT_CURSOR, *names])
             self.parts.setCurrentIndex(max(self.parts.findText(before), 0))
 
     def _choose_part(self, index: int) -> None:
@@ -314,7 +317,8 @@ class WindowPanel(Panel):
             return
         share = found.share(*console.window.limits)
         about = "estimate" if found.estimate else ""
-        words = [f"{100 * share:.4g} % of {found.n:,} weights in the window", about]
+        noun = "values" if self._link is None else self._link.noun
+        words = [f"{100 * share:.4g} % of {found.n:,} {noun} in the window", about]
         self.told.setText(" · ".join(word for word in words if word))
 
     def _console(self) -> Console | None:
