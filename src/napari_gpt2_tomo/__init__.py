@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import napari
 
+    from .activity.record import Activity
+    from .activity.running.run import language_model, run
     from .anatomy import Anatomy
     from .base import TomoError
     from .checkpoint import Checkpoint, open_checkpoint
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from .volume.volume import Volume
 
 __all__ = [
+    "Activity",
     "Address",
     "Anatomy",
     "Checkpoint",
@@ -41,6 +44,7 @@ __all__ = [
     "Volume",
     "export_html",
     "go_to",
+    "language_model",
     "link",
     "open_checkpoint",
     "open_console",
@@ -49,6 +53,7 @@ __all__ = [
     "pin",
     "record_flight",
     "record_turntable",
+    "run",
     "save_script",
     "save_session",
     "scan",
@@ -59,6 +64,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "Activity": ".activity.record",
     "Address": ".volume.address",
     "Anatomy": ".anatomy",
     "Checkpoint": ".checkpoint",
@@ -67,6 +73,7 @@ _HOME = {
     "Volume": ".volume.volume",
     "export_html": ".export.html",
     "go_to": ".viewer.navigator.fly",
+    "language_model": ".activity.running.run",
     "link": ".viewer.view",
     "open_checkpoint": ".checkpoint",
     "open_console": ".viewer.console.commands",
@@ -75,6 +82,7 @@ _HOME = {
     "pin": ".viewer.navigator.pinning",
     "record_flight": ".viewer.pictures",
     "record_turntable": ".viewer.pictures",
+    "run": ".activity.running.run",
     "save_script": ".viewer.state",
     "save_session": ".viewer.state",
     "screenshot": ".viewer.pictures",

@@ -2,6 +2,7 @@
 
 from .activity import Activity, Source
 from .sites import SITES, Site, site
+from .states import States, states
 from .tokens import Tokens
 
-__all__ = ["SITES", "Activity", "Site", "Source", "Tokens", "site"]
+__all__ = ["SITES", "Activity", "Site", "Source", "States", "Tokens", "site", "states"]

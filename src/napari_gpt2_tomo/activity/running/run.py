@@ -1,0 +1,132 @@
+"""Running a model on a text in one call; models stay loaded for the next."""
+
+import os
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Any, overload
+
+from ...base import Progress
+from ..record import Activity
+from .loading import find_folder
+from .model import LanguageModel
+
+__all__ = ["language_model", "run"]
+
+MOST_MODELS = 2
+"""Models that stay loaded: two can be compared side by side, more would fill the memory."""
+
+_models: dict[tuple[str, str, str], LanguageModel] = {}
+_lock = threading.Lock()
+
+
+def language_model(
+    path: "str | os.PathLike[str] | Any",
+    device: str = "auto",
+    dtype: str = "auto",
+    progress: Progress | None = None,
+    **options: Any,
+) -> LanguageModel:
+    """A model, loaded if it is not loaded yet; the two that were asked for last stay loaded.
+
+    Parameters
+    ----------
+    path
+        A folder, a file in it, an open `Scan`, or the name of a model in the Hugging Face cache.
+    device, dtype, progress, **options
+        See `LanguageModel.load`.
+
+    Raises
+    ------
+    TomoError
+        There is no model, tensors are missing (they are named), or it cannot be run.
+    """
+    if isinstance(path, LanguageModel):
+        return path
+    folder = find_folder(path).resolve()
+    key = (str(folder), device, dtype)
+    with _lock:
+        model = _models.pop(key, None)
+        if model is None:
+            model = LanguageModel.load(folder, device, dtype, progress=progress, **options)
+        _models[key] = model
+        while len(_models) > MOST_MODELS:
+            _models.pop(next(iter(_models)))
+    return model
+
+
+@overload
+def run(
+    scan: "str | os.PathLike[str] | Any",
+    prompt: str,
+    what: Iterable[str] | None = ...,
+    **options: Any,
+) -> Activity: ...
+
+
+@overload
+def run(
+    scan: "str | os.PathLike[str] | Any",
+    prompt: Sequence[str],
+    what: Iterable[str] | None = ...,
+    **options: Any,
+) -> list[Activity]: ...
+
+
+def run(
+    scan: "str | os.PathLike[str] | Any",
+    prompt: str | Sequence[str],
+    what: Iterable[str] | None = None,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    max_new_tokens: int = 0,
+    temperature: float = 0.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Activity | list[Activity]:
+    """What happens inside a model while it reads a text.
+
+    Parameters
+    ----------
+    scan
+        An open `Scan`, a folder, a file in it, the name of a model in the Hugging Face cache, or
+        a model that `language_model` gave.
+    prompt
+        A text, or several, which are run as a batch.
+    what
+        Names of the sites to record; None is all but the largest, see `LanguageModel.run`.
+    device, dtype
+        See `LanguageModel.load`.
+    max_new_tokens
+        The text is continued by so many tokens before it is measured.
+    temperature, top_k, top_p, seed
+        How the continuation is chosen, see `LanguageModel.generate`.
+    progress
+        Told of each block.
+
+    Raises
+    ------
+    TomoError
+        The model cannot be loaded, or a text is empty or too long.
+    """
+    model = language_model(scan, device, dtype)
+    is_one = isinstance(prompt, str)
+    prompts: Sequence[Any] = [prompt] if is_one else list(prompt)
+    if max_new_tokens:
+        prompts = [
+            model.continued(
+                one,
+                max_new_tokens,
+                temperature=temperature,
+                top_k=top_k,
+                top_p=top_p,
+                seed=seed,
+                progress=progress,
+            )
+            for one in prompts
+        ]
+    if is_one:
+        return model.run(prompts[0], what, progress)
+    return model.run_batch(prompts, what, progress=progress)
