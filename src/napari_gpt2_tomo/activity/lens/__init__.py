@@ -1,1 +1,39 @@
-"""What a state would predict: logit lens, next tokens, contributions to a logit."""
+"""What a model predicts, where in it the prediction arises, and which parts wrote it."""
+
+from .attribution import Attribution, logit_attribution, source_attribution
+from .chances import NATS_PER_BIT, Chances
+from .comparison import (
+    NextComparison,
+    StreamComparison,
+    compare_next,
+    compare_streams,
+    titles,
+)
+from .logit_lens import Lens, Trace, logit_lens, token_trace
+from .reading import NextToken, Reading, StepTaken, continuation, next_token, reading
+from .sampling import Sampling, sampling
+
+__all__ = [
+    "NATS_PER_BIT",
+    "Attribution",
+    "Chances",
+    "Lens",
+    "NextComparison",
+    "NextToken",
+    "Reading",
+    "Sampling",
+    "StepTaken",
+    "StreamComparison",
+    "Trace",
+    "compare_next",
+    "compare_streams",
+    "continuation",
+    "logit_attribution",
+    "logit_lens",
+    "next_token",
+    "reading",
+    "sampling",
+    "source_attribution",
+    "titles",
+    "token_trace",
+]
