@@ -1,0 +1,1 @@
+"""What the attention dock is made of."""
