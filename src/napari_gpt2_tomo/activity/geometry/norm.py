@@ -46,7 +46,7 @@ class NormSteps:
     """The steps of one norm for every token.
 
     A norm divides by σ = √(mean of squares + ε), LayerNorm after it has subtracted the mean of
-    the channels: geometrically a projection on the hyperplane ⟂ (1, …, 1) and then on a sphere
+    the channels: geometrically a projection on the hyperplane ⊥ (1, …, 1) and then on a sphere
     of radius √d (Brody, Alon and Yahav 2023). Gain and bias stretch and shift it.
 
     Attributes

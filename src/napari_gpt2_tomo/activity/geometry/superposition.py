@@ -81,6 +81,8 @@ class Angles:
 
     Attributes
     ----------
+    name
+        One word for file names.
     title
         What the directions are.
     count, total
@@ -103,6 +105,7 @@ class Angles:
         What was compared, as a sentence.
     """
 
+    name: str
     title: str
     count: int
     total: int
@@ -197,6 +200,7 @@ def angles(
             centred=centred,
             most=most,
             seed=seed,
+            slug=feature.replace("_", "-"),
             progress=progress,
         )
     rows, origins, total = _neurons(weights, feature, layer, most, seed)
@@ -214,6 +218,7 @@ def angles(
         most=most,
         seed=seed,
         total=total,
+        slug=feature if layer is None else f"{feature}-{layer}",
         progress=progress,
     )
 
@@ -227,12 +232,13 @@ def angles_between(
     most: int = MOST,
     seed: int = 0,
     total: int | None = None,
+    slug: str = "directions",
     progress: Progress | None = None,
 ) -> Angles:
     """Angles between the rows of a matrix ``(direction, channel)``.
 
     See `angles`; `name` says what a row is, and `total` how many there are where `rows` are
-    drawn from more.
+    drawn from more, `slug` is their name for files.
 
     Raises
     ------
@@ -258,6 +264,7 @@ def angles_between(
     drawn = f"{n:,} of {total:,} drawn with seed {seed}" if n < total else f"all {n:,}"
     mean = "their mean subtracted first" if centred else "nothing subtracted"
     return Angles(
+        name=slug,
         title=title,
         count=n,
         total=total,

@@ -179,7 +179,7 @@ def cosine_map_plot(found: Journey, labels: Sequence[str], name: str = "own") ->
         _state_axis(axes, found.states, MOST_TICKS)
         _token_axis(axes, labels)
         bar = figure.colorbar(image, ax=axes, label=f"cosine to {COSINES[name]}")
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
 
     return Plot(
         f"journey-cosine-{name}",

@@ -1,0 +1,70 @@
+"""Plots of the angles between feature directions."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...display.plots import Plot, Table, Theme
+from .superposition import Angles, random_density, random_magnitude
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["angles_plot"]
+
+LOWEST = 1e-4
+"""Density at the foot of the plot: a few pairs of two million."""
+
+
+def angles_plot(found: Angles) -> Plot:
+    """Density of the cosines of all pairs, and that of random directions over it."""
+    middles = (found.edges[1:] + found.edges[:-1]) / 2
+    random = random_density(middles, found.channels)
+
+    def draw(figure: "Figure", theme: Theme) -> None:
+        axes = figure.subplots()
+        axes.stairs(
+            found.density,
+            found.edges,
+            fill=True,
+            color=theme.cycle[0],
+            alpha=0.55,
+            label=found.title,
+        )
+        fine = np.linspace(-1, 1, 1001)
+        axes.plot(
+            fine,
+            random_density(fine, found.channels),
+            color=theme.accent,
+            label=f"random directions in {found.channels} dimensions",
+        )
+        axes.set_yscale("log")
+        top = max(float(found.density.max()), float(random.max()))
+        axes.set_ylim(LOWEST, 6 * top)
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("")
+        seen = np.abs(middles)[np.maximum(found.density, random) > LOWEST]
+        reach = min(1.0, 1.1 * float(seen.max(initial=0.1)))
+        axes.set_xlim(-reach, reach)
+        axes.set_xlabel("cosine of the angle between two directions")
+        axes.set_ylabel("density")
+        axes.legend(loc="upper left")
+        axes.text(
+            0.99,
+            0.97,
+            f"mean |cos| {found.magnitude:.3f} (random {random_magnitude(found.channels):.3f})\n"
+            f"effective dimension {found.dimension:.1f} (random {found.random_dimension:.1f})",
+            transform=axes.transAxes,
+            ha="right",
+            va="top",
+        )
+
+    return Plot(
+        f"superposition-{found.name}",
+        f"Angles between directions: {found.title}",
+        draw,
+        Table({"cosine": middles, "density": found.density, "random density": random}),
+        f"{found.stated} The line is the exact density for random directions, "
+        "∝ (1 − x²)^((d−3)/2). The effective dimension is the participation ratio (Σλ)²/Σλ².",
+        (6.5, 3.8),
+    )
