@@ -34,6 +34,14 @@ class Tokenizer(Protocol):
     def find(self, text: str) -> tuple[int, ...]:
         """The ids of a text alone, without what the tokenizer adds."""
 
+    @property
+    def begin(self) -> int | None:
+        """The token that begins a text; None if the tokenizer has none."""
+
+    @property
+    def special(self) -> frozenset[int]:
+        """Ids that stand for no text."""
+
 
 def load_tokenizer(folder: Path, n_ids: int) -> Tokenizer | None:
     """The tokenizer of a model's folder; None if it has none.
@@ -95,6 +103,11 @@ class HubTokenizer:
     @cached_property
     def _special(self) -> frozenset[int]:
         return frozenset(self._made.all_special_ids) | frozenset(self._made.added_tokens_decoder)
+
+    @property
+    def special(self) -> frozenset[int]:
+        """Ids that stand for no text."""
+        return self._special
 
     @cached_property
     def vocabulary(self) -> tuple[str, ...]:
@@ -189,6 +202,7 @@ class WordTokenizer:
         self.vocabulary = tuple(strings.get(id, f"⟨{id}⟩") for id in range(n_ids))
         self._longest = max((len(string) for string in self._ids), default=0)
         self.begin = None
+        self.special: frozenset[int] = frozenset()
 
     def string(self, id: int) -> str:
         """How a person reads one id."""
