@@ -1,6 +1,6 @@
 """What the figures of embeddings draw in the same way."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +9,19 @@ from ...display.plots import Theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
-__all__ = ["POSITION_MAP", "Column", "path", "positions_bar", "short", "spread"]
+__all__ = [
+    "Column",
+    "apart",
+    "log_scale",
+    "path",
+    "position_map",
+    "positions_bar",
+    "short",
+    "spread",
+]
 
 Column = NDArray[np.floating]
 """One coordinate of many points."""
@@ -19,8 +29,15 @@ Column = NDArray[np.floating]
 POSITION_MAP = "viridis"
 """Colours of positions, first to last; not those of values, so that none is taken for the other."""
 
+ENDS = {"dark": (0.2, 1.0), "light": (0.0, 0.88)}
+"""Part of `POSITION_MAP` that is seen on a dark and on a light ground."""
+
 LONGEST = 18
 """Characters of a token on an axis."""
+
+
+NAME = 0.05
+"""Share of an axis that the name of a dimension takes."""
 
 
 def short(label: str, most: int = LONGEST) -> str:
@@ -34,19 +51,50 @@ def spread(n: int, most: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(np.int64))
 
 
-def path(axes: "Axes", x: Column, y: Column, width: float = 1.5) -> Any:
+def apart(places: NDArray[np.int64], n: int, most: int) -> list[int]:
+    """At most so many of the places on an axis of n whose names do not touch, the first first."""
+    chosen: list[int] = []
+    for place in places.tolist():
+        if all(abs(place - other) > NAME * n for other in chosen):
+            chosen.append(place)
+        if len(chosen) == most:
+            break
+    return chosen
+
+
+def log_scale(axes: "Axes", which: Literal["x", "y"]) -> None:
+    """A logarithmic axis with plain numbers: letters of figures are never read as formulas."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    getattr(axes, f"set_{which}scale")("log")
+    axis = getattr(axes, f"{which}axis")
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def position_map(theme: Theme) -> "Colormap":
+    """Colours of positions that are seen on a theme's ground."""
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap, to_rgb
+
+    low, high = ENDS["light" if sum(to_rgb(theme.ground)) > 1.5 else "dark"]
+    return ListedColormap(colormaps[POSITION_MAP](np.linspace(low, high, 256)))
+
+
+def path(axes: "Axes", x: Column, y: Column, theme: Theme, width: float = 1.5) -> None:
     """A line whose colour tells how far along it is, its first point marked."""
     from matplotlib.collections import LineCollection
 
     points = np.column_stack([x, y]).astype(float)
     lines = LineCollection(
-        np.stack([points[:-1], points[1:]], axis=1).tolist(), cmap=POSITION_MAP, linewidth=width
+        np.stack([points[:-1], points[1:]], axis=1).tolist(),
+        cmap=position_map(theme),
+        linewidth=width,
     )
     lines.set_array(np.arange(max(len(points) - 1, 0)))
     axes.add_collection(lines)
     axes.autoscale_view()
-    axes.plot(*points[0], "o", color=lines.get_cmap()(0.0), markersize=4)
-    return lines
+    axes.plot(*points[0], "o", color=position_map(theme)(0.0), markersize=4)
 
 
 def positions_bar(figure: "Figure", n: int, axes: Any, theme: Theme) -> None:
@@ -54,7 +102,7 @@ def positions_bar(figure: "Figure", n: int, axes: Any, theme: Theme) -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    scale = ScalarMappable(Normalize(0, max(n - 1, 1)), POSITION_MAP)
+    scale = ScalarMappable(Normalize(0, max(n - 1, 1)), position_map(theme))
     bar = figure.colorbar(scale, ax=axes, label="position", shrink=0.8, pad=0.02)
     bar.outline.set_visible(False)
     bar.ax.tick_params(color=theme.faint)

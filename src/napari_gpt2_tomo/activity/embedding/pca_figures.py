@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...display.plots import Plot, Table, Theme
-from .drawing import Column, path, positions_bar, spread
+from .drawing import Column, log_scale, path, positions_bar, spread
 from .properties import Property
 from .space import NAMES, EmbeddingSpace, Which
 from .subspace import position_subspace, shares
@@ -25,6 +25,9 @@ __all__ = [
 
 DRAWN = 6000
 """Points of a scatter; more would lie over each other and take a second to draw."""
+
+SIZES = (2.5, 16.0)
+"""Square points of the smallest and the largest dot."""
 
 MILESTONES = (0.5, 0.9)
 """Shares of the variance for which a table of explained variance is read."""
@@ -79,7 +82,7 @@ def joint_pca_plot(space: EmbeddingSpace) -> Plot | None:
         every = np.atleast_1d(figure.subplots(1, len(sides), sharey=True))
         for axes, (i, j) in zip(every, sides, strict=True):
             _dots(axes, points[:, i], points[:, j], theme)
-            path(axes, line[:, i], line[:, j], 2.0)
+            path(axes, line[:, i], line[:, j], theme, 1.2)
             axes.set_xlabel(pca.labels[i])
         every[0].set_ylabel(pca.labels[sides[0][1]])
         positions_bar(figure, len(positions), list(every), theme)
@@ -108,16 +111,15 @@ def explained_plot(space: EmbeddingSpace) -> Plot:
         for name, colour in zip(names, theme.cycle, strict=False):
             curve = curves[name]
             axes.plot(np.arange(1, len(curve) + 1), curve, color=colour, label=words[name])
-            half = [int(np.searchsorted(curve, share)) + 1 for share in MILESTONES]
-            known = [
-                (k, share) for k, share in zip(half, MILESTONES, strict=True) if k <= len(curve)
-            ]
-            for k, share in known:
-                axes.plot(k, share, "o", color=colour, markersize=4)
-                axes.annotate(
-                    str(k), (k, share), xytext=(4, -9), textcoords="offset points", color=colour
-                )
-        axes.set_xscale("log")
+            for share in MILESTONES:
+                place = int(np.searchsorted(curve, share))
+                if place < len(curve):
+                    at = (place + 1, curve[place])
+                    axes.plot(*at, "o", color=colour, markersize=4)
+                    axes.annotate(
+                        str(place + 1), at, xytext=(5, -9), textcoords="offset points", color=colour
+                    )
+        log_scale(axes, "x")
         axes.set_ylim(0, 1.02)
         axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
         axes.set_xlabel("principal components")
@@ -155,7 +157,7 @@ def plane_plot(space: EmbeddingSpace, first: int, second: int) -> Plot:
         if "tokens" in drawn:
             _dots(axes, drawn["tokens"][:, 0], drawn["tokens"][:, 1], theme)
         if "positions" in drawn:
-            path(axes, drawn["positions"][:, 0], drawn["positions"][:, 1], 1.8)
+            path(axes, drawn["positions"][:, 0], drawn["positions"][:, 1], theme, 1.2)
             positions_bar(figure, len(drawn["positions"]), axes, theme)
         axes.axhline(0, color=theme.faint, linewidth=0.5)
         axes.axvline(0, color=theme.faint, linewidth=0.5)
@@ -197,7 +199,7 @@ def position_share_plot(space: EmbeddingSpace, which: Which = "tokens") -> Plot 
         axes.set_xlim(left=0)
         axes.set_xlabel("share of the squared length")
         axes.set_ylabel("tokens")
-        axes.legend(loc="upper right")
+        axes.legend()
 
     labels = [space.label(token) for token in range(len(values))]
     table = Table({"id": np.arange(len(values)), "token": labels, "share": values})
@@ -220,7 +222,7 @@ def _scatter(
         _dots(axes, x, y, theme)
         return
     values = colours.values[at]
-    options: dict[str, Any] = {"s": 3, "linewidths": 0, "rasterized": True}
+    options: dict[str, Any] = {"s": _size(len(at)), "linewidths": 0, "rasterized": True}
     if not colours.kinds:
         axes.scatter(x, y, c=values, cmap=theme.sequential, **options)
         return
@@ -232,4 +234,9 @@ def _scatter(
 
 
 def _dots(axes: "Axes", x: Column, y: Column, theme: Theme) -> None:
-    axes.scatter(x, y, s=2, linewidths=0, color=theme.faint, alpha=0.6, rasterized=True)
+    axes.scatter(x, y, s=_size(len(x)), linewidths=0, color=theme.faint, alpha=0.6, rasterized=True)
+
+
+def _size(n: int) -> float:
+    """Square points of a dot: few are larger."""
+    return float(np.clip(2e4 / max(n, 1), *SIZES))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...display.plots import Plot, Table, Theme
-from .drawing import POSITION_MAP, Column, path, positions_bar, spread
+from .drawing import Column, apart, log_scale, path, position_map, positions_bar, spread
 from .positions import cosine_matrix, rotary_wavelengths
 from .space import EmbeddingSpace
 from .statistics import active_dimensions
@@ -27,19 +27,27 @@ __all__ = [
 CURVES = 6
 """Curves that can be told apart in one plot."""
 
+MIDDLE = 0.96
+"""Share of the positions whose range makes a dimension wide."""
+
 NAMED = 6
 """Dimensions that are named in a plot."""
 
-MATRIX = 256
+MATRIX = 1024
 """Positions a side of a picture of cosines; more would be finer than its pixels."""
 
 COMPONENTS = 6
 
 
 def usual_dimensions(space: EmbeddingSpace, most: int = CURVES) -> list[int]:
-    """The dimensions in which positions differ most, strongest first."""
-    sigma = active_dimensions(space.rows("positions")).sigma
-    return [int(dim) for dim in np.argsort(-sigma, kind="stable")[:most]]
+    """The dimensions of widest range, strongest first.
+
+    The range is that of the middle `MIDDLE` of the positions: a single position, often the
+    first, may lie far from all others in dimensions that tell nothing about the rest.
+    """
+    tail = (1 - MIDDLE) / 2
+    low, high = np.quantile(space.rows("positions"), (tail, 1 - tail), axis=0)
+    return [int(dim) for dim in np.argsort(low - high, kind="stable")[:most]]
 
 
 def position_curves_plot(space: EmbeddingSpace, dimensions: Sequence[int] | None = None) -> Plot:
@@ -62,8 +70,11 @@ def position_curves_plot(space: EmbeddingSpace, dimensions: Sequence[int] | None
     table = Table(
         {"position": np.arange(len(rows)), **{f"dimension {dim}": rows[:, dim] for dim in dims}}
     )
-    caption = "Values as they are stored"
-    caption += "; the dimensions of largest σ." if dimensions is None else " of chosen dimensions."
+    caption = "Values as they are stored, of chosen dimensions."
+    if dimensions is None:
+        caption = (
+            f"Values as they are stored, of the dimensions whose middle {MIDDLE:.0%} is widest."
+        )
     return Plot("position-curves", "Position embeddings along the text", draw, table, caption)
 
 
@@ -82,7 +93,7 @@ def position_sigma_plot(space: EmbeddingSpace) -> Plot:
             np.flatnonzero(~active), found.sigma[~active], ".", color=theme.cycle[0], markersize=3
         )
         axes.plot(found.chosen, found.sigma[found.chosen], "o", color=theme.accent, markersize=3.5)
-        for dim in found.chosen[:NAMED]:
+        for dim in apart(found.chosen, d, NAMED):
             axes.annotate(
                 str(dim),
                 (dim, found.sigma[dim]),
@@ -93,7 +104,7 @@ def position_sigma_plot(space: EmbeddingSpace) -> Plot:
             )
         axes.axhline(found.typical, color=theme.text, linestyle=":", linewidth=1)
         if found.sigma.min() > 0 and found.sigma.max() > 10 * found.sigma.min():
-            axes.set_yscale("log")
+            log_scale(axes, "y")
         else:
             axes.set_ylim(bottom=0)
         axes.set_xlabel("dimension (dotted: median)")
@@ -119,7 +130,7 @@ def position_pca_plot(space: EmbeddingSpace) -> Plot:
         pairs = [(i, j) for i in range(k) for j in range(i + 1, k)]
         if k < 3:
             axes = figure.subplots()
-            path(axes, points[:, 0], points[:, min(1, k - 1)])
+            path(axes, points[:, 0], points[:, min(1, k - 1)], theme)
             positions_bar(figure, len(rows), axes, theme)
             return
         grid = figure.add_gridspec(3, 2, width_ratios=(5, 2))
@@ -128,7 +139,7 @@ def position_pca_plot(space: EmbeddingSpace) -> Plot:
         sides = []
         for number, (i, j) in enumerate(pairs):
             axes = figure.add_subplot(grid[number, 1])
-            path(axes, points[:, i], points[:, j], 1.0)
+            path(axes, points[:, i], points[:, j], theme, 1.0)
             axes.set_xlabel(f"PC {i + 1}", labelpad=1)
             axes.set_ylabel(f"PC {j + 1}", labelpad=1)
             axes.set_xticks([])
@@ -190,7 +201,8 @@ def position_cosines_plot(space: EmbeddingSpace, centred: bool = False) -> Plot:
         bar = figure.colorbar(image, ax=axes, label="cosine", pad=0.02)
         bar.outline.set_visible(False)
 
-    table = Table.of_grid(values, position=at.tolist(), other=at.tolist())
+    columns = {"position": np.repeat(at, len(at)), "other": np.tile(at, len(at))}
+    table = Table({**columns, "cosine": values.ravel()})
     caption = "Cosine of the angle between the embeddings of two positions"
     caption += ", less their mean." if centred else ", as they are stored."
     if len(at) < len(rows):
@@ -213,7 +225,7 @@ def rotary_plot(space: EmbeddingSpace) -> Plot | None:
         axes = figure.subplots()
         axes.vlines(pairs, 1, waves, color=theme.faint, linewidth=0.8)
         axes.plot(pairs, waves, "o", color=theme.cycle[0], markersize=4)
-        axes.set_yscale("log")
+        log_scale(axes, "y")
         if context is not None:
             axes.axhline(context, color=theme.accent, linewidth=1)
             axes.annotate(
@@ -240,11 +252,10 @@ def rotary_plot(space: EmbeddingSpace) -> Plot | None:
 
 
 def _helix(axes: Any, points: Column, labels: Sequence[str], theme: Theme) -> None:
-    from matplotlib import colormaps
     from mpl_toolkits.mplot3d.art3d import Line3DCollection
 
     pieces = np.stack([points[:-1], points[1:]], axis=1)
-    lines = Line3DCollection(pieces.tolist(), cmap=colormaps[POSITION_MAP], linewidth=1.6)
+    lines = Line3DCollection(pieces.tolist(), cmap=position_map(theme), linewidth=1.6)
     lines.set_array(np.arange(len(pieces)))
     axes.add_collection3d(lines)
     low, high = points.min(axis=0), points.max(axis=0)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...display.plots import Plot, Table, Theme
-from .drawing import short, spread
+from .drawing import apart, short, spread
 from .neighbours import Measure, local_pca, nearest
 from .space import NAMES, EmbeddingSpace, Which
 from .statistics import extreme_rows, offset_dimensions
@@ -51,15 +51,18 @@ MEASURE_WORDS = {
 
 
 def usual_tokens(space: EmbeddingSpace, most: int = ROWS) -> list[int]:
-    """Tokens to begin with: common words that the vocabulary has, else evenly spread ids."""
+    """Tokens to begin with: common words that the vocabulary has, else evenly spread ones."""
     texts = space.texts or ()
     by_text = {text: token for token, text in reversed(list(enumerate(texts)))}
     found = [
         next((by_text[t] for t in (f" {w}", w, w.lower()) if t in by_text), None) for w in WORDS
     ]
     known = list(dict.fromkeys(token for token in found if token is not None))[:most]
-    n = len(space.labels)
-    return known if len(known) >= most // 2 else spread(n, most).tolist()
+    if len(known) >= most // 2:
+        return known
+    whole = [i for i, text in enumerate(texts) if len(text) > 2 and text.strip().isalpha()]
+    ids = np.array(whole if len(whole) >= most else range(len(space.labels)), np.int64)
+    return [int(i) for i in ids[spread(len(ids), most)]]
 
 
 def token_rows_plot(space: EmbeddingSpace, tokens: Sequence[int], which: Which = "tokens") -> Plot:
@@ -97,21 +100,13 @@ def dimensions_plot(space: EmbeddingSpace, which: Which = "tokens") -> Plot:
         above, below = figure.subplots(2, 1, sharex=True)
         above.vlines(np.arange(d), 0, found.mean, color=theme.cycle[0], linewidth=0.8)
         above.plot(found.chosen, found.mean[found.chosen], "o", color=theme.accent, markersize=4)
-        _name(above, found.chosen[:NAMED], found.mean, theme)
+        _name(above, apart(found.chosen, d, NAMED), found.mean, theme)
         above.axhline(0, color=theme.faint, linewidth=0.6)
         above.set_ylabel("mean")
         below.plot(found.sigma, color=theme.cycle[0], linewidth=0.8)
         below.axhline(found.typical, color=theme.faint, linestyle="--", linewidth=1)
-        below.annotate(
-            f"median {found.typical:.3g}",
-            (1, found.typical),
-            xycoords=("axes fraction", "data"),
-            xytext=(-2, 3),
-            textcoords="offset points",
-            ha="right",
-        )
         below.set_ylabel("σ")
-        below.set_xlabel("dimension")
+        below.set_xlabel(f"dimension (dashed: median σ, {found.typical:.3g})")
         below.set_ylim(bottom=0)
         above.margins(x=0.01)
 
@@ -139,7 +134,7 @@ def norms_plot(space: EmbeddingSpace, which: Which = "tokens") -> Plot:
 
     def draw(figure: "Figure", theme: Theme) -> None:
         left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-        left.hist(norms, bins=min(100, max(10, len(norms) // 20)), color=theme.cycle[0])
+        left.hist(norms, bins=min(100, max(20, len(norms) // 20)), color=theme.cycle[0])
         left.axvline(float(np.median(norms)), color=theme.accent, linewidth=1)
         left.set_xlabel(f"norm (median {np.median(norms):.3g})")
         left.set_ylabel("tokens")
@@ -184,7 +179,7 @@ def neighbours_plot(
     return Plot("neighbours", title, draw, table, caption, (5.0, 4.5))
 
 
-def local_pca_plot(space: EmbeddingSpace, token: int, k: int = 40, which: Which = "tokens") -> Plot:
+def local_pca_plot(space: EmbeddingSpace, token: int, k: int = 30, which: Which = "tokens") -> Plot:
     """A token and its k nearest on their own principal components."""
     rows = space.rows(which)
     near = nearest(rows, rows[token], k, "cosine", [token], space.norms(which))
@@ -217,7 +212,7 @@ def local_pca_plot(space: EmbeddingSpace, token: int, k: int = 40, which: Which 
     return Plot("local-pca", f"Around “{space.label(token)}”", draw, table, caption, (6.5, 5.0))
 
 
-def _name(axes: "Axes", dims: NDArray[np.int64], values: NDArray[np.float64], theme: Theme) -> None:
+def _name(axes: "Axes", dims: list[int], values: NDArray[np.float64], theme: Theme) -> None:
     for dim in dims:
         up = values[dim] >= 0
         axes.annotate(
