@@ -112,4 +112,4 @@ def continuation(
 
 def _caches(network: Any) -> bool:
     # GPT-1 is older than the cache.
-    return network.config.model_type != "openai-gpt"
+    return bool(network.config.model_type != "openai-gpt")

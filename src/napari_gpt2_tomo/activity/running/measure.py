@@ -39,6 +39,8 @@ class Circuit:
         The module that gives the logits, None if there is none.
     taps
         Every place that can be watched.
+    uneven
+        Sites that only some blocks have, or have in another form; they cannot be watched.
     """
 
     def __init__(self, network: Any, wiring: Wiring, heads: HeadShape) -> None:
@@ -51,13 +53,16 @@ class Circuit:
             raise LookupError(wiring.blocks)
         self.blocks = blocks
         self.head: nn.Module | None = network.get_output_embeddings()
+        by_block = [
+            list(block_taps(block, layer, wiring, heads)) for layer, block in enumerate(blocks)
+        ]
+        # What only some blocks have (a mixture among plain MLPs) has no place in one array.
+        kinds = [{(tap.site, tap.computed) for tap in taps} for taps in by_block]
+        common = set.intersection(*kinds)
+        self.uneven = frozenset(site for site, _ in set.union(*kinds) - common)
         self.taps: tuple[Tap, ...] = (
             *outer_taps(self.base, wiring),
-            *(
-                tap
-                for layer, block in enumerate(blocks)
-                for tap in block_taps(block, layer, wiring, heads)
-            ),
+            *(tap for taps in by_block for tap in taps if tap.site not in self.uneven),
         )
 
     @property
@@ -124,7 +129,7 @@ def measure(
     with (
         torch.no_grad(),
         circuit.watched_attention(),
-        watching(circuit.taps, names, recorder.see, inside),
+        watching(circuit.taps, names, recorder.see, inside, (ids.shape[0], ids.shape[1])),
         _told(circuit.blocks, progress),
     ):
         logits = forward(circuit.network, ids, mask)

@@ -15,7 +15,9 @@ from ...base import Progress, TomoError
 from ..record import SITES, Activity, Source, Tokens
 from ..record.sites import site
 from ..record.store import BUDGET, Store
+from .experts import mixture_of
 from .generation import Sampling, Step, continuation
+from .gradient import Slope, losses
 from .heads import head_shape
 from .hooks import Hook
 from .loading import (
@@ -369,6 +371,70 @@ class LanguageModel:
         found = getattr(self.circuit.network.generation_config, "eos_token_id", None)
         return frozenset([found] if isinstance(found, int) else found or ())
 
+    # -- loss and gradient ---------------------------------------------------------------------
+
+    def loss(self, text: Text) -> F32:
+        """``(token - 1,)`` nats: −log probability of each token but the first.
+
+        Raises
+        ------
+        TomoError
+            There is only one token, or the model does not predict the next token.
+        """
+        ids = self._predicted(text)
+        with self.lock:
+            found: F32 = losses(self.circuit.network, ids).cpu().numpy()
+        return found
+
+    def gradient(self, text: Text, names: Iterable[str]) -> dict[str, F32]:
+        """The gradient of the mean loss of a text in some parameters, float32.
+
+        Parameters
+        ----------
+        text
+            With at least two tokens.
+        names
+            Names of parameters as the network has them, or of parts as an anatomy has them
+            (``"L3.q"``, ``"L3.down_bias"``, ``"token_embedding"``), oriented ``(channel, unit)``.
+            A matrix that is both embedding and unembedding has one gradient for both uses.
+
+        Raises
+        ------
+        TomoError
+            There is no such parameter or part, only one token, or the weights are not in memory.
+        """
+        ids = self._predicted(text)
+        with self.lock:
+            found = Slope(self.circuit.network, ids).of(names, self._weights)
+        return {name: one.cpu().numpy() for name, one in found.items()}
+
+    def stepped_loss(self, text: Text, rate: float) -> tuple[float, float, float]:
+        """One step of gradient descent on a copy: mean loss before, after, norm of the gradient.
+
+        The weights of the model stay bit for bit what they were.
+
+        Parameters
+        ----------
+        text
+            With at least two tokens.
+        rate
+            Each parameter moves by −rate times its gradient.
+
+        Raises
+        ------
+        TomoError
+            There is only one token, or the weights are not in memory.
+        """
+        ids = self._predicted(text)
+        with self.lock:
+            slope = Slope(self.circuit.network, ids)
+            return slope.before, slope.after(rate), slope.norm
+
+    def _predicted(self, text: Text) -> torch.Tensor:
+        if not self.causal:
+            raise TomoError(f"{self.name} is an encoder: it has no loss of next tokens.")
+        return self._ids(self.tokens(text))
+
     # -- weights -------------------------------------------------------------------------------
 
     def weight(
@@ -482,14 +548,23 @@ class LanguageModel:
 def _sizes(circuit: Circuit, weights: Weights) -> HyperParameters:
     config, heads = circuit.network.config, circuit.heads
     table = circuit.network.get_input_embeddings().weight
-    down = weights.get("down", 0) if weights.wiring.down else None
+    mixture = mixture_of(circuit.blocks[0], circuit.wiring)
+    expert = None if mixture is None else 0
+    context = getattr(config, "max_position_embeddings", None)
+    # RoBERTa counts positions from the padding token's id on.
+    skipped = (config.pad_token_id or 0) + 1 if config.model_type in PADDED_POSITIONS else 0
     return HyperParameters(
         d_model=int(config.hidden_size),
         n_layers=len(circuit.blocks),
         n_heads=heads.query,
         n_kv_heads=heads.key_value,
         d_head=heads.size,
-        d_mlp=None if down is None else int(down.shape[1]),
+        d_mlp=int(weights.get("down", 0, expert=expert).shape[1]),
+        n_experts=None if mixture is None else mixture.n_experts,
         vocab=int(table.shape[0]),
-        context=getattr(config, "max_position_embeddings", None),
+        context=None if context is None else int(context) - skipped,
     )
+
+
+PADDED_POSITIONS = ("roberta", "xlm-roberta", "camembert")
+"""Families whose position table begins with rows that belong to no position."""

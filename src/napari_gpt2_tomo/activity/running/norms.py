@@ -5,6 +5,9 @@ from typing import Any, Literal
 
 import torch
 from torch import nn
+from torch.func import functional_call
+
+from .streaming import stored
 
 __all__ = ["NormKind", "NormNumbers", "norm_numbers"]
 
@@ -56,22 +59,22 @@ class NormNumbers:
 def norm_numbers(module: nn.Module) -> NormNumbers:
     """Numbers of a norm of any of the families."""
     owner: Any = module
-    weight, bias = getattr(owner, "weight", None), getattr(owner, "bias", None)
+    weight, bias = stored(module, "weight"), stored(module, "bias")
     names = ("eps", "variance_epsilon", "epsilon")
     epsilon = next((getattr(owner, name) for name in names if hasattr(owner, name)), 1e-5)
     kind: NormKind = "rms" if "RMS" in type(module).__name__ else "layer"
     gain = None if weight is None else weight.detach().float()
     shift = None if bias is None else bias.detach().float()
-    if gain is not None and _adds_one(owner, gain):
+    if gain is not None and _adds_one(module, gain):
         gain = gain + 1.0
     return NormNumbers(kind, gain, shift, float(epsilon))
 
 
-def _adds_one(module: Any, weight: torch.Tensor) -> bool:
+def _adds_one(module: nn.Module, weight: torch.Tensor) -> bool:
     """Whether a norm multiplies by 1 + weight, as those of Gemma do; seen from what it does."""
     if "RMS" not in type(module).__name__:
         return False
-    ones = torch.ones(1, len(weight), dtype=module.weight.dtype, device=module.weight.device)
+    ones = torch.ones(1, len(weight), dtype=weight.dtype, device=weight.device)
     with torch.no_grad():
-        given = module(ones).float()[0]
+        given = functional_call(module, {"weight": weight}, (ones,)).float()[0]
     return bool((given - weight).abs().sum() > (given - weight - 1).abs().sum())

@@ -9,8 +9,10 @@ import torch
 from torch import nn
 
 from .experts import mixture_of
+from .head_out import HeadOut
 from .heads import HeadShape
-from .wiring import Wiring, below
+from .own_attention import OwnAttention
+from .wiring import HeadNorm, Wiring, below
 
 __all__ = ["Tap", "block_taps", "outer_taps"]
 
@@ -52,7 +54,7 @@ def outer_taps(base: nn.Module, wiring: Wiring) -> Iterator[Tap]:
     if embed is not None:
         yield Tap("embed", None, embed, "out")
     if (positions := below(base, wiring.position_embedding)) is not None:
-        yield Tap("pos_embed", None, positions, "out", _with_batch)
+        yield Tap("pos_embed", None, positions, "out")
     if (norm := below(base, wiring.final_norm)) is not None:
         yield Tap("final", None, norm, "out")
 
@@ -71,37 +73,51 @@ def block_taps(block: nn.Module, layer: int, wiring: Wiring, heads: HeadShape) -
 def _attention_taps(
     block: nn.Module, layer: int, wiring: Wiring, heads: HeadShape
 ) -> Iterator[Tap]:
-    counts = {"q": heads.query, "k": heads.key_value, "v": heads.key_value}
-    paths = {"q": wiring.query, "k": wiring.key, "v": wiring.value}
-    norms = {"q": wiring.query_norm, "k": wiring.key_norm, "v": ""}
-    for which, n_heads in counts.items():
-        norm = below(block, norms[which])
-        if norm is not None:
-            view: View = {
-                "flat": partial(heads.split, n_heads=n_heads),
-                "token, head": partial(torch.transpose, dim0=-3, dim1=-2),
-                "head, token": _same,
-            }[wiring.head_norm]
-            yield Tap(which, layer, norm, "out", view)
-            continue
-        projection = below(block, paths[which] or wiring.fused)
-        if projection is not None:
-            part = partial(heads.part, which=which, fusion=wiring.fusion)
-            yield Tap(which, layer, projection, "out", part)
+    yield from _reader_taps(block, layer, wiring, heads)
     attention = below(block, wiring.attention)
     weights = below(block, wiring.weights)
-    if weights is not None:
+    if attention is not None and weights is not None:
+        own = OwnAttention(block, wiring, heads)
+        if wiring.positions == "rotary":
+            for which, path in (("q", wiring.query), ("k", wiring.key)):
+                if (projection := below(block, path)) is not None:
+                    view = partial(own.rotated, which=which)
+                    yield Tap(f"rot_{which}", layer, projection, "out", view, computed=True)
+        yield Tap("scores", layer, attention, "in", own.scores, computed=True)
         yield Tap("pattern", layer, weights, "out")
     elif attention is not None:
         rotary = ("rot_q", "rot_k") if wiring.positions == "rotary" else ()
         for site in (*rotary, "scores", "pattern"):
             yield Tap(site, layer, attention, "attention", computed=site == "scores")
+    post = below(block, wiring.attn_post_norm) if wiring.scheme == "sandwich" else None
     out = below(block, wiring.out)
     if out is not None:
         yield Tap("z", layer, out, "in", partial(heads.split, n_heads=heads.query))
-    post = below(block, wiring.attn_post_norm) if wiring.scheme == "sandwich" else None
+        yield Tap("head_out", layer, out, "in", HeadOut(out, post, heads), computed=True)
     if (adds := post or out) is not None:
         yield Tap("attn_out", layer, adds, "out")
+
+
+def _reader_taps(block: nn.Module, layer: int, wiring: Wiring, heads: HeadShape) -> Iterator[Tap]:
+    """Queries, keys and values before rotary positions, after their norms."""
+    attention: Any = below(block, wiring.attention)
+    clip = getattr(getattr(attention, "config", None), "clip_qkv", None)
+    for which, path, norm_path in (
+        ("q", wiring.query, wiring.query_norm),
+        ("k", wiring.key, wiring.key_norm),
+        ("v", wiring.value, ""),
+    ):
+        n_heads = heads.query if which == "q" else heads.key_value
+        if (norm := below(block, norm_path)) is not None:
+            views: dict[HeadNorm, View | None] = {
+                "flat": partial(heads.split, n_heads=n_heads),
+                "token, head": _heads_first,
+                "head, token": None,
+            }
+            yield Tap(which, layer, norm, "out", views[wiring.head_norm])
+        elif (projection := below(block, path or wiring.fused)) is not None:
+            part = partial(heads.part, which=which, fusion=wiring.fusion)
+            yield Tap(which, layer, projection, "out", _clipped(part, clip) if clip else part)
 
 
 def _mlp_taps(block: nn.Module, layer: int, wiring: Wiring) -> Iterator[Tap]:
@@ -133,8 +149,17 @@ def _same(values: torch.Tensor) -> torch.Tensor:
     return values
 
 
-def _with_batch(values: torch.Tensor) -> torch.Tensor:
-    return values if values.ndim == 3 else values[None]
+def _heads_first(values: torch.Tensor) -> torch.Tensor:
+    return values.transpose(-3, -2)
+
+
+def _clipped(part: View, limit: float) -> View:
+    """`part` of values that the model itself will clip, in place, once they have been seen."""
+
+    def clipped(values: torch.Tensor) -> torch.Tensor:
+        return part(values.clamp_(-limit, limit))
+
+    return clipped
 
 
 def _first_half(values: torch.Tensor) -> torch.Tensor:

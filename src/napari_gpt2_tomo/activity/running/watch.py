@@ -1,5 +1,6 @@
 """Seeing and changing what flows through a model while it runs."""
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,11 +23,16 @@ See = Callable[[str, int | None, torch.Tensor], None]
 
 @contextmanager
 def watching(
-    taps: Iterable[Tap], wanted: Iterable[str], see: See, hooks: Sequence[Hook] = ()
+    taps: Iterable[Tap],
+    wanted: Iterable[str],
+    see: See,
+    hooks: Sequence[Hook],
+    batch: tuple[int, int],
 ) -> Iterator[None]:
     """While the context lasts, `see` is told of the wanted sites, and hooks change what flows.
 
-    What is seen at a site is what flows on from there, after its hooks.
+    What is seen at a site is what flows on from there, after its hooks. `batch` is the shape of
+    the ids, ``(batch, token)``.
 
     Raises
     ------
@@ -43,7 +49,7 @@ def watching(
             mine = [] if tap.computed else changes.pop((tap.site, tap.layer), [])
             if not mine and tap.site not in names:
                 continue
-            through = _Through(tap, mine, see if tap.site in names else None)
+            through = _Through(tap, mine, see if tap.site in names else None, batch)
             if tap.side == "attention":
                 if tap.module not in windows:
                     windows[tap.module] = window = Window(tap.module)
@@ -63,22 +69,32 @@ def watching(
 class _Through:
     """What happens to a tensor at one tap."""
 
-    def __init__(self, tap: Tap, changes: Sequence[Hook], see: See | None) -> None:
+    def __init__(
+        self, tap: Tap, changes: Sequence[Hook], see: See | None, batch: tuple[int, int]
+    ) -> None:
         self.tap = tap
         self.changes = changes
         self.see = see
+        self.batch = batch
+
+    def _part(self, tensor: torch.Tensor) -> torch.Tensor:
+        """What the tap sees of a tensor, ``(batch, …)``, sharing memory."""
+        if tensor.ndim == 2:
+            # OPT's MLP takes the tokens of all texts in one row; positions are the same for all.
+            one_row = tensor.shape[0] == math.prod(self.batch)
+            tensor = tensor.unflatten(0, self.batch) if one_row else tensor[None]
+        return tensor if self.tap.view is None else self.tap.view(tensor)
 
     def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
-        view = self.tap.view
         if self.changes:
             tensor = tensor if self.tap.alias else tensor.clone()
-            part = tensor if view is None else view(tensor)
+            part = self._part(tensor)
             for hook in self.changes:
                 changed = hook.change(part)
                 if changed is not part:
                     part.copy_(changed)
         if self.see is not None:
-            self.see(self.tap.site, self.tap.layer, tensor if view is None else view(tensor))
+            self.see(self.tap.site, self.tap.layer, self._part(tensor))
         return tensor
 
     def before(self, module: nn.Module, args: Any, kwargs: dict[str, Any]) -> Any:

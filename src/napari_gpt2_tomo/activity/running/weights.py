@@ -1,5 +1,7 @@
 """Weights as they are used in the computation, by role, ``(channel, unit)``."""
 
+from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any
 
 import torch
@@ -9,15 +11,28 @@ from ...base import TomoError
 from .experts import mixture_of
 from .heads import HeadShape
 from .norms import norm_numbers
+from .streaming import stored
 from .wiring import Wiring, below
 
-__all__ = ["Weights"]
+__all__ = ["Weights", "oriented"]
+
+Reader = Callable[[nn.Module, str], torch.Tensor | None]
+"""From a module and a name to the parameter of this name, or what stands for it."""
 
 _OUTER_NORMS = ("embedding_norm", "final_norm")
 _BLOCK_NORMS = ("attn_norm", "attn_post_norm", "mlp_norm", "mlp_post_norm")
+_HEAD_NORMS = ("q_norm", "k_norm")
 _PROJECTIONS = ("q", "k", "v", "o", "gate", "up", "down", "router")
 _EMBEDDINGS = ("token_embedding", "position_embedding", "type_embedding")
-ROLES = (*_EMBEDDINGS, *_OUTER_NORMS, *_BLOCK_NORMS, *_PROJECTIONS, "unembedding")
+ROLES = (
+    *_EMBEDDINGS,
+    *_OUTER_NORMS,
+    *_BLOCK_NORMS,
+    *_HEAD_NORMS,
+    *_PROJECTIONS,
+    "sinks",
+    "unembedding",
+)
 
 
 class Weights:
@@ -48,6 +63,36 @@ class Weights:
         self.head = head
         self.wiring = wiring
         self.heads = heads
+        self._read: Reader = stored
+
+    def gradient(self, part: str, by_parameter: Mapping[int, torch.Tensor]) -> torch.Tensor:
+        """The gradient of a part, ``(channel, unit)``, float32.
+
+        Parameters
+        ----------
+        part
+            Its name, e.g. ``"L3.q"``, ``"L3.down_bias"``, ``"token_embedding"``.
+        by_parameter
+            Gradients by ``id`` of the parameter.
+
+        Raises
+        ------
+        TomoError
+            There is no such part.
+        """
+
+        def read(module: nn.Module, name: str) -> torch.Tensor | None:
+            return by_parameter.get(id(getattr(module, name, None)))
+
+        mine = copy(self)
+        mine._read = read
+        first, _, role = part.rpartition(".")
+        if first and not first.removeprefix("L").isdecimal():
+            raise TomoError(
+                f"There is no parameter or part {part!r}; parts are named like 'L0.q', "
+                "'L0.down_bias', 'final_norm'."
+            )
+        return mine.get(role, int(first[1:]) if first else None)
 
     def get(
         self,
@@ -60,12 +105,15 @@ class Weights:
         name = role.removesuffix("_bias")
         if name not in ROLES:
             raise TomoError(f"There is no weight {role!r}; there are: {', '.join(ROLES)}.")
-        if name in _BLOCK_NORMS or name in _PROJECTIONS:
+        if name in (*_BLOCK_NORMS, *_HEAD_NORMS, *_PROJECTIONS, "sinks"):
             self._check_layer(role, layer)
         elif layer is not None:
             raise TomoError(f"{role!r} belongs to no layer; leave the layer out.")
-        if name in _OUTER_NORMS or name in _BLOCK_NORMS:
+        if name in (*_OUTER_NORMS, *_BLOCK_NORMS, *_HEAD_NORMS):
             found = self._norm_part(role, layer)
+        elif name == "sinks":
+            attention = below(self.blocks[layer or 0], self.wiring.attention)
+            found = None if attention is None else self._read(attention, "sinks")
         elif name in _PROJECTIONS:
             found = self._projection(role, layer or 0, head, expert)
         elif name == "unembedding":
@@ -82,11 +130,13 @@ class Weights:
         """The module of a norm."""
         if role in _OUTER_NORMS:
             return below(self.base, getattr(self.wiring, role))
-        if role not in _BLOCK_NORMS:
-            names = ", ".join((*_OUTER_NORMS, *_BLOCK_NORMS))
+        if role not in (*_BLOCK_NORMS, *_HEAD_NORMS):
+            names = ", ".join((*_OUTER_NORMS, *_BLOCK_NORMS, *_HEAD_NORMS))
             raise TomoError(f"There is no norm {role!r}; there are: {names}.")
         self._check_layer(role, layer)
-        return below(self.blocks[layer or 0], getattr(self.wiring, role))
+        paths = {"q_norm": self.wiring.query_norm, "k_norm": self.wiring.key_norm}
+        path: str = paths[role] if role in paths else getattr(self.wiring, role)
+        return below(self.blocks[layer or 0], path)
 
     def _check_layer(self, role: str, layer: int | None) -> None:
         n_layers = len(self.blocks)
@@ -99,17 +149,22 @@ class Weights:
         module = self.norm(role.removesuffix("_bias"), layer)
         if module is None:
             return None
+        if self._read is not stored:
+            return self._read(module, "bias" if role.endswith("_bias") else "weight")
         numbers = norm_numbers(module)
         return numbers.shift if role.endswith("_bias") else numbers.gain
 
-    def _table(self, name: str, table: Any) -> torch.Tensor:
-        values = table.weight.float()
+    def _table(self, name: str, table: Any) -> torch.Tensor | None:
+        found = self._read(table, "weight")
+        if found is None or self._read is not stored:
+            return None if found is None else found.T
+        values = found.float()
         scale = getattr(table, "embed_scale", None)
         if scale is not None:
             values = values * float(scale)
         project = below(self.base, self.wiring.project_in) if name == "token_embedding" else None
         if project is not None:
-            values = values @ oriented(project).float()
+            values = values @ oriented(project, self._read).float()
         offset = getattr(table, "offset", 0)
         return values[offset:].T
 
@@ -118,11 +173,10 @@ class Weights:
         if head is None:
             return None
         if role.endswith("_bias"):
-            found: torch.Tensor | None = head.bias
-            return found
-        weight = oriented(head)
-        project = below(self.base, self.wiring.project_out)
-        return weight if project is None else oriented(project).float() @ weight.float()
+            return self._read(head, "bias")
+        weight = oriented(head, self._read)
+        project = below(self.base, self.wiring.project_out) if self._read is stored else None
+        return weight if project is None else oriented(project, self._read).float() @ weight.float()
 
     def _projection(
         self, role: str, layer: int, head: int | None, expert: int | None
@@ -137,9 +191,9 @@ class Weights:
         if module is None:
             return None
         if role != name:
-            bias: torch.Tensor | None = module.bias
+            bias = self._read(module, "bias")
             return _half(bias, name) if bias is not None and self._fused(name) else bias
-        weight = oriented(module)
+        weight = oriented(module, self._read)
         if name in ("o", "down"):
             weight = weight.T
         if self._fused(name):
@@ -173,11 +227,12 @@ class Weights:
         if module is None:
             return None
         if role != name:
-            if module.bias is None:
+            bias = self._read(module, "bias")
+            if bias is None:
                 return None
-            rows = module.bias[None]
+            rows = bias[None]
         else:
-            rows = oriented(module)
+            rows = oriented(module, self._read)
         # Rows stand where tokens do when the projection is used.
         parts = self.heads.part(rows, name, wiring.fusion)
         if head is None:
@@ -192,9 +247,10 @@ class Weights:
             raise TomoError(f"{name!r} has the heads 0 to {n_heads - 1}, there is no {head}.")
 
 
-def oriented(module: Any) -> torch.Tensor:
+def oriented(module: nn.Module, read: Reader = stored) -> torch.Tensor:
     """The matrix of a projection, ``(in, out)``."""
-    weight: torch.Tensor = module.weight
+    weight = read(module, "weight")
+    assert weight is not None
     # transformers' Conv1D, of GPT-1 and GPT-2, stores (in, out), torch's Linear (out, in).
     return weight if type(module).__name__ == "Conv1D" else weight.T
 
