@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...base import Progress, SilentProgress, TomoError
-from ..record import Activity
+from ..record import Activity, Tokens
 from ..record.states import States, states
 from .chances import F32, F64, divergence, entropies, log_chances, ranks, strongest
 from .words import labels_of, model_of, position_of, strings_of, token_of
@@ -89,9 +89,15 @@ class Lens:
 
     def strings(self) -> NDArray[np.object_]:
         """The likeliest token of each state, white space visible, ``(state, token)``."""
-        first = self.top[:, :, 0]
-        ids, place = np.unique(first, return_inverse=True)
-        return np.array(labels_of(self.activity, ids), object)[place.reshape(first.shape)]
+        return self._words(self.top[:, :, 0])
+
+    def strings_of_top(self) -> NDArray[np.object_]:
+        """All of `top` as strings, white space visible, ``(state, token, rank)``."""
+        return self._words(self.top)
+
+    def _words(self, ids: NDArray[np.int64]) -> NDArray[np.object_]:
+        several, place = np.unique(ids, return_inverse=True)
+        return np.array(labels_of(self.activity, several), object)[place.reshape(ids.shape)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +128,11 @@ class Trace:
     strings: tuple[str, ...]
     log_probability: F32
     rank: NDArray[np.int64]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """`strings` with white space made visible."""
+        return Tokens.of_ids(self.ids.tolist(), self.strings).labels
 
     @property
     def probability(self) -> F32:

@@ -127,6 +127,16 @@ class StepTaken:
     alternatives: NDArray[np.int64]
     strings: tuple[str, ...]
 
+    @property
+    def label(self) -> str:
+        """The token that was taken, white space visible."""
+        return Tokens.of_ids([self.id], [self.string]).labels[0]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """`strings` with white space made visible."""
+        return Tokens.of_ids(self.alternatives.tolist(), self.strings).labels
+
 
 def next_token(activity: Activity, position: int = -1, k: int = 10) -> NextToken:
     """What a model predicts after a position.

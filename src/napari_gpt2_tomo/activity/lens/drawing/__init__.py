@@ -1,0 +1,1 @@
+"""Plots of the logit lens, of predictions and of attributions."""
