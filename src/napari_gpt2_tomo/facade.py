@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .anatomy import Anatomy, Part
 from .base import LayoutError, Progress
 from .checkpoint import Checkpoint, open_checkpoint
+from .checkpoint.built_in import built_in
 from .volume.reading.signal import resolve_reduction
 from .volume.statistics.exact import exact_statistics, stored_statistics
 from .volume.statistics.summary import Statistics, estimate_statistics
@@ -31,7 +32,8 @@ class Scan:
     Parameters
     ----------
     path
-        A ``.safetensors`` file, an ``*.index.json``, one shard of a set, or a folder.
+        A ``.safetensors`` file, an ``*.index.json``, one shard of a set, a folder, or the
+        name of a built-in checkpoint: ``"phantom"``, ``"functional-phantom"``.
     family
         Name of the family table to read the tensor names with; found from the names if None.
     sizes
@@ -51,7 +53,7 @@ class Scan:
     def __init__(
         self, path: str | os.PathLike[str], family: str | None = None, **sizes: int | None
     ) -> None:
-        self.checkpoint: Checkpoint = open_checkpoint(Path(path))
+        self.checkpoint: Checkpoint = open_checkpoint(built_in(path) or Path(path))
         given = {name: size for name, size in sizes.items() if size is not None}
         self.family = family
         self.sizes: dict[str, int] = given

@@ -13,6 +13,7 @@ from torch import nn
 from ...anatomy.names import skeleton
 from ...anatomy.notes import ranges
 from ...base import TomoError
+from ...checkpoint.built_in import built_in
 from ...checkpoint.companions import CONFIG_NAME
 
 __all__ = ["choose_device", "choose_dtype", "find_folder", "load_network", "quiet", "read_config"]
@@ -27,8 +28,8 @@ def find_folder(path: "str | os.PathLike[str] | Any") -> Path:
     Parameters
     ----------
     path
-        A folder, a file in it, an open `Scan`, or the name of a model on the Hugging Face hub
-        that has been downloaded before.
+        A folder, a file in it, an open `Scan`, the name of a built-in checkpoint, or of a
+        model on the Hugging Face hub that has been downloaded before.
 
     Raises
     ------
@@ -36,7 +37,8 @@ def find_folder(path: "str | os.PathLike[str] | Any") -> Path:
         There is no such folder or downloaded model.
     """
     checkpoint = getattr(path, "checkpoint", None)
-    place = Path(checkpoint.path if checkpoint is not None else path).expanduser()
+    made = built_in(path) if checkpoint is None else None
+    place = made or Path(checkpoint.path if checkpoint is not None else path).expanduser()
     if place.is_dir():
         return place
     if place.is_file():
