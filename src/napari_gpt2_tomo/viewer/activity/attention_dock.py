@@ -1,6 +1,6 @@
 """The attention dock: one head's pattern, all heads, their metrics."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import napari
@@ -20,9 +20,12 @@ from qtpy.QtWidgets import (
 from ...activity.attention.figures import measured, overview_plot, pattern_plot
 from ...activity.attention.looks import Look, all_small, shown
 from ...activity.attention.metrics import HeadMetrics
+from ...activity.attention.probe import repeated_metrics
+from ...activity.attention.values import output_norms
 from ...activity.record import Activity
-from ...base import Progress, TomoError
+from ...base import Cancelled, Progress, TomoError
 from ..work import Job, show
+from .attention.circuit_tab import CircuitTab, circuits_of
 from .attention.heads_tab import HeadsTab
 from .attention.metrics_tab import MetricsTab
 from .attention.pattern_tab import PatternTab
@@ -35,6 +38,9 @@ __all__ = ["AttentionDock"]
 
 SIZE = (420, 680)
 """Pixels of width and height that the dock asks for."""
+
+PATTERN, HEADS, METRICS, CIRCUIT = range(4)
+"""Places of the tabs."""
 
 ARROW = 34
 """Pixels of a button beside its text: margins, and the arrow of its menu."""
@@ -103,6 +109,8 @@ class AttentionDock(Following):
         self.tabs.addTab(self.pattern, "Pattern")
         self.tabs.addTab(self.heads, "All heads")
         self.tabs.addTab(self.metrics, "Metrics")
+        self.circuit = CircuitTab()
+        self.tabs.addTab(self.circuit, "QK / OV")
         self.content.addLayout(top)
         self.content.addLayout(looks)
         self.content.addWidget(self.tabs, stretch=1)
@@ -113,6 +121,7 @@ class AttentionDock(Following):
         self.grid.chosen.connect(self._choose)
         self.metrics.chosen.connect(self._choose)
         self.metrics.entered.connect(self._enter)
+        self.metrics.measure_more.connect(self.measure_more)
         self._grid_is_stale = True
         self._layers = (viewer.layers.events.inserted, viewer.layers.events.removed)
         for event in self._layers:
@@ -187,7 +196,7 @@ class AttentionDock(Following):
         activity, place = self.activity, self.desk.place
         if activity is None:
             return
-        if self.tabs.currentIndex() == 0:
+        if self.tabs.currentIndex() == PATTERN:
             self.pattern.show_pattern(
                 shown(activity, place.layer, place.head, self.look),
                 activity.tokens.labels,
@@ -195,9 +204,11 @@ class AttentionDock(Following):
                 self.look.title,
                 grey=not self.look.first,
             )
-        elif self.tabs.currentIndex() == 1 and self._grid_is_stale:
+        elif self.tabs.currentIndex() == HEADS and self._grid_is_stale:
             self._grid_is_stale = False
             self._thumbnails(activity, self.look)
+        elif self.tabs.currentIndex() == CIRCUIT:
+            self.circuit.show_head(activity, place)
 
     def _measure(self, activity: Activity) -> None:
         if activity["pattern"].size <= AT_ONCE:
@@ -211,10 +222,49 @@ class AttentionDock(Following):
         self._job = Job(work, self._measured)
 
     def _measured(self, metrics: HeadMetrics) -> None:
+        note = "" if metrics.defined else ONE_TOKEN
+        self._show_metrics(metrics, note, self.activity is not None and bool(self.activity.model))
+
+    def measure_more(self) -> None:
+        """Measure what needs more than the patterns: induction, norms of outputs, copying."""
+        activity = self.activity
+        if activity is None or activity.model is None:
+            return
+        self._cancel()
+        model = activity.model
+        measures: tuple[Callable[[Progress], HeadMetrics], ...] = (
+            lambda report: repeated_metrics(model, progress=report),
+            lambda report: HeadMetrics({"output": output_norms(activity)}),
+            lambda report: circuits_of(model).copying(report),
+        )
+        self._show_metrics(self._metrics, "Measuring …", False)
+        notes: list[str] = []
+
+        def work(report: Progress) -> Generator[object, None, None]:
+            for measure in measures:
+                try:
+                    yield measure(report)
+                except Cancelled:
+                    raise
+                except TomoError as error:
+                    yield str(error)
+
+        def arrived(found: HeadMetrics | str) -> None:
+            if isinstance(found, str):
+                notes.append(found)
+            else:
+                self._metrics = self._metrics.joined(found)
+            self._show_metrics(self._metrics, "\n".join([*notes, "Measuring …"]), False)
+
+        self._job = job = Job(work, arrived)
+        job.on_end = lambda: self._show_metrics(self._metrics, "\n".join(notes), False)
+
+    def _show_metrics(self, metrics: HeadMetrics, note: str, more: bool) -> None:
         self._metrics = metrics
-        self.metrics.show_metrics(metrics, "" if metrics.defined else ONE_TOKEN)
+        self.metrics.show_metrics(metrics, note, more)
         place = self.desk.place
         self.metrics.select(place.layer, place.head)
+        self.heads.select(place.layer, place.head)
 
     def _thumbnails(self, activity: Activity, look: Look) -> None:
         if activity["pattern"].size <= AT_ONCE:
@@ -232,8 +282,10 @@ class AttentionDock(Following):
 
     def _cancel(self) -> None:
         if self._job is not None:
+            self._job.on_end = _nothing
             self._job.cancel()
             self._job = None
+        self.circuit.cancel()
 
     def _spun(self, value: int) -> None:
         self._choose(self.layer.value(), self.head.value())
@@ -254,7 +306,7 @@ class AttentionDock(Following):
 
     def _turned(self, index: int) -> None:
         for widget in (self.weight, self.sinkless, self.save_button):
-            widget.setVisible(index < 2)
+            widget.setVisible(index in (PATTERN, HEADS))
         # A table that was hidden has not scrolled.
         self.metrics.select(self.desk.place.layer, self.desk.place.head)
         self._try(self._draw)
@@ -263,10 +315,14 @@ class AttentionDock(Following):
         activity, place = self.activity, self.desk.place
         if activity is None:
             return
-        if self.tabs.currentIndex() == 0:
+        if self.tabs.currentIndex() == PATTERN:
             save_plot(
                 self,
                 lambda: pattern_plot(activity, place.layer, place.head, self.look, place.token),
             )
         else:
             save_plot(self, lambda: overview_plot(activity, self.look))
+
+
+def _nothing() -> None:
+    """Do nothing."""

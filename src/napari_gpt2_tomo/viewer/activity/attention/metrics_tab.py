@@ -192,7 +192,7 @@ class MetricsTab(QWidget):  # type: ignore[misc]
             return None
         metrics = self.model.metrics
         points = np.stack([metrics[x].ravel(), metrics[y].ravel()], axis=1)
-        there = np.isfinite(points).all(axis=1)
+        there = np.asarray(np.isfinite(points).all(axis=1))
         if not there.any():
             return None
         pixels = event.inaxes.transData.transform(np.where(there[:, None], points, 0))
