@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import napari
 
-    from .activity.record import Activity
+    from .activity.record import Activity, open_activity
     from .activity.running.run import language_model, run
     from .anatomy import Anatomy
     from .base import TomoError
@@ -46,6 +46,7 @@ __all__ = [
     "go_to",
     "language_model",
     "link",
+    "open_activity",
     "open_checkpoint",
     "open_console",
     "open_session",
@@ -75,6 +76,7 @@ _HOME = {
     "go_to": ".viewer.navigator.fly",
     "language_model": ".activity.running.run",
     "link": ".viewer.view",
+    "open_activity": ".activity.record",
     "open_checkpoint": ".checkpoint",
     "open_console": ".viewer.console.commands",
     "open_session": ".viewer.state",

@@ -1,8 +1,19 @@
 """What was measured while a model read a text: arrays by name, with the text's tokens."""
 
 from .activity import Activity, Source
+from .files import open_activity
 from .sites import SITES, Site, site
 from .states import States, states
 from .tokens import Tokens
 
-__all__ = ["SITES", "Activity", "Site", "Source", "States", "Tokens", "site", "states"]
+__all__ = [
+    "SITES",
+    "Activity",
+    "Site",
+    "Source",
+    "States",
+    "Tokens",
+    "open_activity",
+    "site",
+    "states",
+]

@@ -1,7 +1,9 @@
 """Activity: what was measured while a model read one text."""
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from ...anatomy.part import HyperParameters
 from ...base import TomoError
 from .sites import SITES, site
+from .store import Store
 from .tokens import Tokens
 
 if TYPE_CHECKING:
@@ -59,6 +62,8 @@ class Activity(Mapping[str, Any]):
         The model itself while it is loaded; None for an activity that was stored.
     notes
         What a person should know: what was not recorded and why, tokens that were cut off.
+    store
+        Holds those arrays that are on disk, as long as the activity is there.
     """
 
     def __init__(
@@ -69,6 +74,7 @@ class Activity(Mapping[str, Any]):
         *,
         model: "LanguageModel | None" = None,
         notes: tuple[str, ...] = (),
+        store: Store | None = None,
     ) -> None:
         for name in arrays:
             site(name)
@@ -76,6 +82,7 @@ class Activity(Mapping[str, Any]):
         self.source = source
         self.model = model
         self.notes = notes
+        self._store = store
         self._arrays = {name: arrays[name] for name in SITES if name in arrays}
 
     def __getitem__(self, name: str) -> Any:
@@ -100,6 +107,18 @@ class Activity(Mapping[str, Any]):
     def read(self, name: str, *index: Any) -> NDArray[Any]:
         """``activity[name][index]`` as a numpy array in memory."""
         return np.asarray(self[name][index or ...])
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write everything to a folder, a zarr group that `open_activity` opens; see there.
+
+        Raises
+        ------
+        TomoError
+            The folder cannot be written, or holds something else.
+        """
+        from .files import save_activity
+
+        return save_activity(self, path)
 
     @property
     def n_layers(self) -> int:

@@ -82,16 +82,17 @@ def _attention(
 def _own_attention(module: nn.Module) -> Callable[..., tuple[torch.Tensor, torch.Tensor]]:
     if getattr(module, "reorder_and_upcast_attn", False):
         return _upcast_attention
-    own: Any = sys.modules[type(module).__module__].eager_attention_forward  # type: ignore[attr-defined]
-    return own  # type: ignore[no-any-return]
+    modelling: Any = sys.modules[type(module).__module__]
+    own: Callable[..., tuple[torch.Tensor, torch.Tensor]] = modelling.eager_attention_forward
+    return own
 
 
 def _upcast_attention(
     module: Any, query: Any, key: Any, value: Any, attention_mask: Any, **_: Any
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """GPT-2's variant that scales before it multiplies."""
-    found = module._upcast_and_reordered_attn(query, key, value, attention_mask)
-    return found  # type: ignore[no-any-return]
+    out, pattern = module._upcast_and_reordered_attn(query, key, value, attention_mask)
+    return out, pattern
 
 
 def masked_scores(

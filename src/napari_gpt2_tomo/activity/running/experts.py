@@ -106,7 +106,7 @@ class Mixture:
         flat, slots = states.reshape(-1, states.shape[-1]), chosen.reshape(-1, chosen.shape[-1])
         width = self.experts.down_proj.shape[1 if self._is_oss else 2]
         found = torch.empty(*slots.shape, width, dtype=torch.float32, device=states.device)
-        for expert in slots.unique().tolist():
+        for expert in sorted(set(slots.flatten().tolist())):
             tokens, places = torch.where(slots == expert)
             found[tokens, places] = self._expert(flat[tokens], expert, which).float()
         return found.reshape(*chosen.shape, width)

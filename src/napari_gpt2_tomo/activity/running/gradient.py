@@ -62,7 +62,7 @@ class Slope:
         with torch.enable_grad():
             loss = _losses(network, self._parameters, ids).mean()
             found = torch.autograd.grad(loss, list(self._parameters.values()), allow_unused=True)
-        self.before = float(loss)
+        self.before = float(loss.detach())
         self._gradients = {
             name: torch.zeros_like(one) if grad is None else grad
             for (name, one), grad in zip(self._parameters.items(), found, strict=True)

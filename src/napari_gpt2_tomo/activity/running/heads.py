@@ -21,7 +21,7 @@ class HeadShape:
 
     def split(self, values: "torch.Tensor", n_heads: int) -> "torch.Tensor":
         """``(…, token, head·d_head)`` as ``(…, head, token, d_head)``, sharing memory."""
-        return values.unflatten(-1, (n_heads, self.size)).transpose(-3, -2)
+        return values.reshape(*values.shape[:-1], n_heads, self.size).transpose(-3, -2)
 
     def part(self, values: "torch.Tensor", which: str, fusion: Fusion) -> "torch.Tensor":
         """Queries, keys or values as ``(…, head, token, d_head)``, sharing memory.
@@ -40,17 +40,10 @@ class HeadShape:
             return self.split(values, n_heads)
         place = "qkv".index(which)
         if fusion == "blocks":
-            widths = [self.size * n for n in (self.query, self.key_value, self.key_value)]
-            return self.split(values.split(widths, dim=-1)[place], n_heads)
-        if fusion == "by head":
-            thirds = values.unflatten(-1, (self.query, 3, self.size))
-            return thirds[..., place, :].transpose(-3, -2)
-        shared = self.query // self.key_value
-        groups = values.unflatten(-1, (self.key_value, shared + 2, self.size))
-        if which == "q":
-            # Not a view: the queries of two groups are not evenly spaced.
-            return groups[..., :shared, :].flatten(-3, -2).transpose(-3, -2)
-        return groups[..., shared + place - 1, :].transpose(-3, -2)
+            first = self.size * (0, self.query, self.query + self.key_value)[place]
+            return self.split(values[..., first : first + n_heads * self.size], n_heads)
+        thirds = values.reshape(*values.shape[:-1], self.query, 3, self.size)
+        return thirds[..., place, :].transpose(-3, -2)
 
 
 def head_shape(config: Any) -> HeadShape:

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from ...anatomy.names import skeleton
 from ...anatomy.notes import ranges
 from ...base import TomoError
 from ...checkpoint.built_in import built_in
 from ...checkpoint.companions import CONFIG_NAME
+from .streaming import placement, remove_with, scratch_folder, too_large
+from .wiring import wiring_of
 
 __all__ = ["choose_device", "choose_dtype", "find_folder", "load_network", "quiet", "read_config"]
 
@@ -159,8 +160,12 @@ ENCODERS = frozenset(
 
 
 def load_network(
-    folder: Path, config: Any, device: torch.device, dtype: torch.dtype
-) -> tuple[nn.Module, bool]:
+    folder: Path,
+    config: Any,
+    device: torch.device,
+    dtype: torch.dtype,
+    streaming: bool | str = "auto",
+) -> tuple[Any, bool]:
     """The model with its weights, ready to run, and whether it is causal.
 
     Raises
@@ -169,23 +174,47 @@ def load_network(
         Tensors are missing or do not fit, or the files cannot be read.
     """
     kind, causal = network_class(config)
+    options: dict[str, Any] = {
+        "config": config,
+        "dtype": dtype,
+        "attn_implementation": "eager",
+        "local_files_only": True,
+        "output_loading_info": True,
+    }
     try:
         with quiet():
-            network, report = kind.from_pretrained(
-                folder,
-                config=config,
-                dtype=dtype,
-                attn_implementation="eager",
-                local_files_only=True,
-                output_loading_info=True,
-            )
+            scratch = _streamed(kind, config, device, dtype, streaming)
+            options |= {} if scratch is None else scratch
+            network, report = kind.from_pretrained(folder, **options)
     except Exception as error:
         raise TomoError(
             f"The weights in {folder} cannot be loaded as {config.model_type}: {_first_line(error)}"
         ) from error
     check_complete(network, report["missing_keys"], folder)
     network.requires_grad_(False)
+    if scratch is not None:
+        remove_with(network, scratch["offload_folder"])
+        return network.eval(), causal
     return network.to(device).eval(), causal
+
+
+def _streamed(
+    kind: Any, config: Any, device: torch.device, dtype: torch.dtype, streaming: bool | str
+) -> dict[str, Any] | None:
+    """Options of a model whose weights stay on disk; None for one that is to be in memory."""
+    wiring = wiring_of(config)
+    if not streaming or wiring is None:
+        return None
+    with torch.device("meta"):
+        skeleton = kind.from_config(config)
+    if streaming == "auto" and not too_large(skeleton, dtype, device):
+        return None
+    prefix = skeleton.base_model_prefix if skeleton.base_model is not skeleton else ""
+    blocks = f"{prefix}.{wiring.blocks}" if prefix else wiring.blocks
+    return {
+        "device_map": placement(skeleton, blocks, device),
+        "offload_folder": scratch_folder(),
+    }
 
 
 def check_complete(network: Any, missing: Iterable[str], folder: Path) -> None:

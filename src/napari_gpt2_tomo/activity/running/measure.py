@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from ...base import Progress
+from ..record.sites import SITES
 from ..record.store import Store
 from .attention import IMPLEMENTATION, register
 from .heads import HeadShape
@@ -64,6 +65,20 @@ class Circuit:
             *outer_taps(self.base, wiring),
             *(tap for taps in by_block for tap in taps if tap.site not in self.uneven),
         )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know about what is measured here."""
+        found: list[str] = []
+        if self.uneven:
+            names = ", ".join(name for name in SITES if name in self.uneven)
+            found.append(f"Not recorded, because the layers differ in it: {names}.")
+        if hasattr(below(self.blocks[0], self.wiring.attention), "sinks"):
+            found.append(
+                "Each head has a sink that takes part of its attention: the rows of the pattern "
+                "sum to less than 1."
+            )
+        return tuple(found)
 
     @property
     def sites(self) -> frozenset[str]:

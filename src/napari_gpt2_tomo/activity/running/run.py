@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Iterable, Sequence
-from typing import Any, overload
+from typing import Any
 
 from ...base import Progress
 from ..record import Activity
@@ -46,30 +46,12 @@ def language_model(
     key = (str(folder), device, dtype)
     with _lock:
         model = _models.pop(key, None)
-        if model is None:
+        if model is None or model.closed:
             model = LanguageModel.load(folder, device, dtype, progress=progress, **options)
         _models[key] = model
         while len(_models) > MOST_MODELS:
             _models.pop(next(iter(_models)))
     return model
-
-
-@overload
-def run(
-    scan: "str | os.PathLike[str] | Any",
-    prompt: str,
-    what: Iterable[str] | None = ...,
-    **options: Any,
-) -> Activity: ...
-
-
-@overload
-def run(
-    scan: "str | os.PathLike[str] | Any",
-    prompt: Sequence[str],
-    what: Iterable[str] | None = ...,
-    **options: Any,
-) -> list[Activity]: ...
 
 
 def run(

@@ -82,7 +82,7 @@ class _Through:
         if tensor.ndim == 2:
             # OPT's MLP takes the tokens of all texts in one row; positions are the same for all.
             one_row = tensor.shape[0] == math.prod(self.batch)
-            tensor = tensor.unflatten(0, self.batch) if one_row else tensor[None]
+            tensor = tensor.reshape(*self.batch, -1) if one_row else tensor[None]
         return tensor if self.tap.view is None else self.tap.view(tensor)
 
     def __call__(self, tensor: torch.Tensor) -> torch.Tensor:

@@ -24,15 +24,8 @@ _BLOCK_NORMS = ("attn_norm", "attn_post_norm", "mlp_norm", "mlp_post_norm")
 _HEAD_NORMS = ("q_norm", "k_norm")
 _PROJECTIONS = ("q", "k", "v", "o", "gate", "up", "down", "router")
 _EMBEDDINGS = ("token_embedding", "position_embedding", "type_embedding")
-ROLES = (
-    *_EMBEDDINGS,
-    *_OUTER_NORMS,
-    *_BLOCK_NORMS,
-    *_HEAD_NORMS,
-    *_PROJECTIONS,
-    "sinks",
-    "unembedding",
-)
+_IN_BLOCKS = (*_BLOCK_NORMS, *_HEAD_NORMS, *_PROJECTIONS, "sinks")
+ROLES = (*_EMBEDDINGS, *_OUTER_NORMS, *_IN_BLOCKS, "unembedding")
 
 
 class Weights:
@@ -94,6 +87,11 @@ class Weights:
             )
         return mine.get(role, int(first[1:]) if first else None)
 
+    @property
+    def unembedding_bias(self) -> torch.Tensor | None:
+        """What is added to the logits, ``(vocab,)``; None where the model has none."""
+        return None if self.head is None else self._read(self.head, "bias")
+
     def get(
         self,
         role: str,
@@ -105,7 +103,7 @@ class Weights:
         name = role.removesuffix("_bias")
         if name not in ROLES:
             raise TomoError(f"There is no weight {role!r}; there are: {', '.join(ROLES)}.")
-        if name in (*_BLOCK_NORMS, *_HEAD_NORMS, *_PROJECTIONS, "sinks"):
+        if name in _IN_BLOCKS:
             self._check_layer(role, layer)
         elif layer is not None:
             raise TomoError(f"{role!r} belongs to no layer; leave the layer out.")
@@ -169,12 +167,11 @@ class Weights:
         return values[offset:].T
 
     def _vocabulary(self, role: str) -> torch.Tensor | None:
-        head: Any = self.head
-        if head is None:
+        if self.head is None:
             return None
         if role.endswith("_bias"):
-            return self._read(head, "bias")
-        weight = oriented(head, self._read)
+            return self.unembedding_bias
+        weight = oriented(self.head, self._read)
         project = below(self.base, self.wiring.project_out) if self._read is stored else None
         return weight if project is None else oriented(project, self._read).float() @ weight.float()
 

@@ -17,9 +17,9 @@ Scheme = Literal["pre-norm", "post-norm", "parallel", "sandwich"]
 """Where the norms of a block stand: before attention and MLP, after each has been added to the
 stream, before both at once, or also on what each adds (`sandwich`)."""
 
-Fusion = Literal["", "blocks", "by head", "by group"]
-"""How one projection holds q, k and v: all q, then all k, then all v; q, k and v of each head;
-the q of a group of heads, then their common k and v. Empty where they are three modules."""
+Fusion = Literal["", "blocks", "by head"]
+"""How one projection holds q, k and v: all q, then all k, then all v; or q, k and v of each head.
+Empty where they are three modules."""
 
 HeadNorm = Literal["", "flat", "token, head", "head, token"]
 """Axes before the norm of q and k: ``(token, head·d_head)``, ``(token, head, d_head)`` or
