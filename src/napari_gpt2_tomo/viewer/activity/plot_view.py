@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from psygnal import Signal
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -23,6 +23,9 @@ __all__ = ["PlotView", "theme_of"]
 
 SMALLEST = (260, 180)
 """Pixels of width and height below which letters run into each other."""
+
+REST = 150
+"""Milliseconds without another change of size after which letters are fitted to the new one."""
 
 FILTERS = "Picture (*.png);;Drawing (*.svg);;Numbers (*.csv)"
 
@@ -76,6 +79,10 @@ class PlotView(QWidget):  # type: ignore[misc]
         layout.setSpacing(2)
         layout.addLayout(top)
         layout.addWidget(self.canvas, stretch=1)
+        self._resized = QTimer(self)
+        self._resized.setSingleShot(True)
+        self._resized.setInterval(REST)
+        self._resized.timeout.connect(self.redraw)
         self.canvas.mpl_connect("button_press_event", self._click)
         self.canvas.mpl_connect("motion_notify_event", self._hover)
         self.show_plot(None)
@@ -106,6 +113,12 @@ class PlotView(QWidget):  # type: ignore[misc]
             if self._plot is not None:
                 self._plot.draw(self.figure, theme)
         self.canvas.draw_idle()
+
+    def resizeEvent(self, event: Any) -> None:
+        """See Qt: plots choose what they label by the room that there is."""
+        super().resizeEvent(event)
+        if self._plot is not None:
+            self._resized.start()
 
     def changeEvent(self, event: Any) -> None:
         """See Qt: another theme needs other colours."""
