@@ -40,7 +40,9 @@ def score_plot(activity: Activity, layer: int, head: int, query: int) -> Plot:
     weights = activity.read("pattern", layer, head, query)
     seen = np.flatnonzero(weights > 0) if query < len(weights) - 1 else np.arange(len(weights))
     kept = np.sort(seen[np.argsort(-weights[seen], kind="stable")[:MOST_KEYS]])
-    terms = score_terms(activity, layer, head, query)[kept]
+    terms = score_terms(activity, layer, head, query)
+    # What is the same for all keys is nothing to the softmax, and would hide the rest.
+    terms = (terms - terms[seen].mean(axis=0))[kept]
     labels = [activity.tokens.labels[i] for i in kept.tolist()]
     name, asked = head_name(layer, head), activity.tokens.labels[query]
 
@@ -66,13 +68,13 @@ def score_plot(activity: Activity, layer: int, head: int, query: int) -> Plot:
                 "key": kept,
                 "token": labels,
                 "attention": weights[kept],
-                "q·k": terms.sum(axis=1),
+                "q·k, centred": terms.sum(axis=1),
                 **{f"dimension {d}": column for d, column in enumerate(terms.T)},
             }
         ),
         f"Query {asked} at position {query}: q × k of each dimension of {name} of "
-        f"{activity.source.name} before scaling; a row's sum is the score from which its attention "
-        "follows.",
+        f"{activity.source.name} before scaling, relative to the mean over the keys that it sees, "
+        "which the softmax ignores; a row's sum is the score from which its attention follows.",
         size=(7.0, 1.6 + 0.2 * len(labels)),
     )
 
@@ -163,7 +165,7 @@ def circuit_plot(
         picture = _signed(axes, values, theme)
         token_axes(axes, labels, theme)
         axes.set(xlabel=columns, ylabel=rows)
-        bar = figure.colorbar(picture, ax=axes, shrink=0.7)
+        bar = figure.colorbar(picture, ax=axes, location="top", shrink=0.6)
         bar.outline.set_visible(False)
 
     return Plot(

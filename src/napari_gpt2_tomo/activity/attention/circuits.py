@@ -62,7 +62,13 @@ class Circuits:
         TomoError
             The model has none: an encoder without a head.
         """
-        return self.weights.weight("unembedding")
+        try:
+            return self.weights.weight("unembedding")
+        except TomoError as error:
+            raise TomoError(
+                f"{self.weights.name} has no unembedding: what its heads copy cannot be read as "
+                "tokens."
+            ) from error
 
     @cached_property
     def _copied(self) -> Floats:

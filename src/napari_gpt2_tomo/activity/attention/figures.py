@@ -265,10 +265,11 @@ def scatter_plot(
             vmin=0,
             vmax=max(1, metrics.shape[0] - 1),
             s=22,
-            edgecolors=theme.panel,
+            edgecolors=theme.faint,
             linewidths=0.5,
         )
         bar = figure.colorbar(points, ax=axes, label="layer", pad=0.02)
+        bar.set_ticks(range(0, metrics.shape[0], max(1, metrics.shape[0] // 12)))
         bar.outline.set_visible(False)
         if 0 <= marked < len(names) and there[marked]:
             axes.scatter(

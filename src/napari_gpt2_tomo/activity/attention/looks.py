@@ -42,12 +42,28 @@ def is_causal(activity: Activity) -> bool:
     if activity.model is not None:
         return activity.model.causal
     pattern = activity["pattern"]
-    n = pattern.shape[-1]
-    return not np.triu(np.asarray(pattern[0]), 1).any() if len(pattern) else n > 0
+    return not len(pattern) or not np.triu(np.asarray(pattern[0, 0]), 1).any()
 
 
-def shown(activity: Activity, layer: int, head: int, look: Look | None = None) -> F32:
+def shown(
+    activity: Activity,
+    layer: int,
+    head: int,
+    look: Look | None = None,
+    causal: bool | None = None,
+) -> F32:
     """A head's pattern as it is looked at: ``(query, key)``, NaN where nothing is to be seen.
+
+    Parameters
+    ----------
+    activity
+        With ``pattern``.
+    layer, head
+        Which head.
+    look
+        Raw and whole by default.
+    causal
+        As `is_causal` says, if that is known already.
 
     Raises
     ------
@@ -61,7 +77,8 @@ def shown(activity: Activity, layer: int, head: int, look: Look | None = None) -
         values = activity.read("pattern", layer, head).astype(np.float32)
     if not look.first:
         values = without_first(values)
-    return hide_future(values) if is_causal(activity) else values
+    causal = is_causal(activity) if causal is None else causal
+    return hide_future(values) if causal else values
 
 
 def all_small(activity: Activity, look: Look | None = None, size: int = THUMBNAIL) -> F32:
@@ -73,11 +90,9 @@ def all_small(activity: Activity, look: Look | None = None, size: int = THUMBNAI
         See `shown`.
     """
     layers, heads = activity["pattern"].shape[:2]
-    return np.concatenate(
-        [
-            thumbnails(
-                np.stack([[shown(activity, layer, head, look) for head in range(heads)]]), size
-            )
-            for layer in range(layers)
-        ]
-    )
+    causal = is_causal(activity)
+    rows = []
+    for layer in range(layers):
+        patterns = [shown(activity, layer, head, look, causal) for head in range(heads)]
+        rows.append(thumbnails(np.stack(patterns)[None], size))
+    return np.concatenate(rows)

@@ -11,7 +11,7 @@ from ....activity.attention.circuits import Circuits
 from ....activity.record import Activity
 from ....base import Progress, TomoError
 from ....display.plots import Plot
-from ...work import Job
+from ...work import Job, show
 from ..desk import Place
 from ..plot_view import PlotView
 
@@ -85,7 +85,7 @@ class CircuitTab(QWidget):  # type: ignore[misc]
         """List the keys that a query can see."""
         self.key.blockSignals(True)
         self.key.clear()
-        self.key.addItem("its strongest key", STRONGEST)
+        self.key.addItem("strongest key", STRONGEST)
         for place, label in enumerate(activity.tokens.labels):
             self.key.addItem(f"{label} [{place}]", place)
         self.key.blockSignals(False)
@@ -131,9 +131,10 @@ class CircuitTab(QWidget):  # type: ignore[misc]
         self.plot.show_plot(plot)
 
     def _failed(self, error: Exception) -> None:
-        if not isinstance(error, TomoError):
-            raise error
-        self._say(str(error))
+        if isinstance(error, TomoError):
+            self._say(str(error))
+        else:
+            show(error)
 
     def _say(self, text: str) -> None:
         self.plot.hide()

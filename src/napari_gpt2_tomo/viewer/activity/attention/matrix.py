@@ -88,7 +88,7 @@ class MatrixView(QWidget):  # type: ignore[misc]
 
     def cell_center(self, query: int, key: int) -> QPointF:
         """Middle of a cell, in pixels of the widget."""
-        left, top, cell = self._geometry()
+        left, top, cell, _ = self._geometry()
         return QPointF(left + (key + 0.5) * cell, top + (query + 0.5) * cell)
 
     def paintEvent(self, event: Any) -> None:
@@ -98,7 +98,7 @@ class MatrixView(QWidget):  # type: ignore[misc]
             return
         theme = theme_of(self)
         painter = QPainter(self)
-        left, top, cell = self._geometry()
+        left, top, cell, upright = self._geometry()
         box = QRectF(left, top, n * cell, n * cell)
         most = float(np.nanmax(self._values)) if np.isfinite(self._values).any() else 0.0
         painter.drawImage(box, image_of(self._values, most, theme))
@@ -108,7 +108,7 @@ class MatrixView(QWidget):  # type: ignore[misc]
             veil = QColor(theme.faint)
             veil.setAlphaF(0.35)
             painter.fillRect(QRectF(left, top, cell, n * cell), veil)
-        self._names(painter, left, top, cell)
+        self._names(painter, left, top, cell, upright)
         if self._at is not None:
             query, key = self._at
             painter.setPen(QPen(QColor(theme.accent), 1.5))
@@ -120,7 +120,9 @@ class MatrixView(QWidget):  # type: ignore[misc]
         bar(painter, scale, most, theme, self._unit, self.width() - left)
         painter.end()
 
-    def _names(self, painter: QPainter, left: float, top: float, cell: float) -> None:
+    def _names(
+        self, painter: QPainter, left: float, top: float, cell: float, upright: bool
+    ) -> None:
         theme = theme_of(self)
         n = len(self._labels)
         font = self.font()
@@ -138,7 +140,10 @@ class MatrixView(QWidget):  # type: ignore[misc]
                 middle = (i + 0.5) * cell
                 end = QPointF(left + middle, top - PAD) if up else QPointF(left - PAD, top + middle)
                 name = elided(self._labels[i], metrics, room)
-                self._name(painter, name, end, up, metrics, i in marked)
+                if up and not upright:
+                    end.setX(end.x() + metrics.horizontalAdvance(name) / 2)
+                    end.setY(end.y() - metrics.height() / 2)
+                self._name(painter, name, end, up and upright, metrics, i in marked)
         if 0 <= self._query < n:
             painter.setPen(QPen(QColor(theme.accent), 2))
             y = top + self._query * cell
@@ -167,17 +172,20 @@ class MatrixView(QWidget):  # type: ignore[misc]
         painter.drawText(QPointF(box.left(), metrics.capHeight() / 2), name)
         painter.restore()
 
-    def _geometry(self) -> tuple[float, float, float]:
-        """Left and top of the matrix and the side of a cell, in pixels."""
+    def _geometry(self) -> tuple[float, float, float, bool]:
+        """Left and top of the matrix, the side of a cell, whether names above it stand upright."""
         n = max(len(self._labels), 1)
         font = self.font()
         # The letters are as large as the cells, which are as large as the names let them.
         font.setPixelSize(int(np.clip(0.8 * self.width() / n, *LETTERS)))
         metrics = QFontMetricsF(font)
         widest = max((metrics.horizontalAdvance(one) for one in self._labels), default=0.0)
-        margin = min(widest, LONGEST) + 2 * PAD
-        side = min(self.width() - margin - 2, self.height() - margin - SCALE)
-        return float(np.ceil(margin)), float(np.ceil(margin)), max(side, n) / n
+        left = float(np.ceil(min(widest, LONGEST) + 2 * PAD))
+        across = self.width() - left - 2
+        upright = widest > across / n
+        top = left if upright else float(np.ceil(metrics.height() + 2 * PAD))
+        side = min(across, self.height() - top - SCALE)
+        return left, top, max(side, n) / n, upright
 
     def mouseMoveEvent(self, event: Any) -> None:
         """See Qt."""
@@ -194,7 +202,7 @@ class MatrixView(QWidget):  # type: ignore[misc]
             self.chosen.emit(at[0])
 
     def _cell(self, place: QPointF) -> tuple[int, int] | None:
-        left, top, cell = self._geometry()
+        left, top, cell, _ = self._geometry()
         key, query = int((place.x() - left) // cell), int((place.y() - top) // cell)
         n = len(self._labels)
         return (query, key) if 0 <= query < n and 0 <= key < n else None

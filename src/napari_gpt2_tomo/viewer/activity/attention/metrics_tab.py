@@ -162,14 +162,16 @@ class MetricsTab(QWidget):  # type: ignore[misc]
         return f"{head_name(layer, head)}: {', '.join(words)}" if words else head_name(layer, head)
 
     def _fill(self) -> None:
-        for box, wanted in ((self.across, AXES[0]), (self.up, AXES[1])):
+        for place, (box, wanted) in enumerate(zip((self.across, self.up), AXES, strict=True)):
             kept = box.currentData() or wanted
             box.blockSignals(True)
             box.clear()
             for name in self.model.names:
                 box.addItem(METRICS[name].title, name)
                 box.setItemData(box.count() - 1, METRICS[name].formula, Qt.ItemDataRole.ToolTipRole)
-            box.setCurrentIndex(max(0, box.findData(kept)))
+            # Where the usual axes are undefined, the first two that are not.
+            found = box.findData(kept)
+            box.setCurrentIndex(min(place, box.count() - 1) if found < 0 else found)
             box.blockSignals(False)
 
     def _draw(self, index: int = 0) -> None:

@@ -14,7 +14,7 @@ __all__ = ["bar", "elided", "image_of", "number", "shade", "shades"]
 ROOT = 0.5
 """Colours go with the square root of a share: a tenth is seen beside a whole."""
 
-TICKS = (0.0, 0.1, 0.5, 1.0)
+TICKS = (0.0, 0.25, 1.0)
 """Shares of the largest value that are written along a scale."""
 
 SMALL = 0.0005

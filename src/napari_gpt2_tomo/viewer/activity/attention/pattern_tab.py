@@ -71,7 +71,7 @@ class PatternTab(QWidget):  # type: ignore[misc]
             self._buttons.addButton(button, place)
             row.addWidget(button)
         row.addStretch(1)
-        self._buttons.idClicked.connect(self.views.setCurrentIndex)
+        self._buttons.idToggled.connect(self._turn)
         self.line = QLabel()
         self.line.setWordWrap(True)
         self.line.setTextFormat(Qt.TextFormat.PlainText)
@@ -91,6 +91,14 @@ class PatternTab(QWidget):  # type: ignore[misc]
     def sizeHint(self) -> QSize:
         """See Qt."""
         return QSize(400, 480)
+
+    def choose(self, view: str) -> None:
+        """Draw patterns in one of the ways in `VIEWS`."""
+        self._buttons.button(list(VIEWS).index(view)).setChecked(True)
+
+    def _turn(self, place: int, checked: bool) -> None:
+        if checked:
+            self.views.setCurrentIndex(place)
 
     def show_pattern(
         self, values: F32, labels: tuple[str, ...], query: int, unit: str, grey: bool
