@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "canvas_of",
+    "canvas_view_of",
     "clip_point",
     "draws_of",
     "keep_context",
@@ -23,6 +24,7 @@ __all__ = [
     "renew",
     "replace_data",
     "scene_of",
+    "scene_to_canvas",
     "settle_size",
 ]
 
@@ -117,6 +119,23 @@ def scene_of(qt_viewer: Any) -> Any:
     of lines.
     """
     return qt_viewer.canvas.view.scene
+
+
+def canvas_view_of(qt_viewer: Any) -> Any:
+    """The vispy node that holds what lies over a viewer's picture, in pixels of its canvas.
+
+    Goes when napari names what lies on an axis, or has overlays that a plugin may add.
+    """
+    return qt_viewer.canvas.view
+
+
+def scene_to_canvas(qt_viewer: Any) -> Any:
+    """The vispy transform from world coordinates, last axis first, to pixels of the canvas.
+
+    Goes when napari tells where on the canvas a point of the world is drawn.
+    """
+    view = qt_viewer.canvas.view
+    return view.scene.node_transform(view)
 
 
 def canvas_of(qt_viewer: Any) -> Any:

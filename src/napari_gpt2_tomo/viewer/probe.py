@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..display.planes import BODY_PLANES, position_caption, section_caption
-from .link import ScanLink, link_of
+from .activity.array_link import ArrayLink
+from .activity.pictures import PictureReading, read_picture
+from .link import Link, ScanLink, shown_by
 from .reading import Reading, read_2d, read_3d, voxel_at
 
 __all__ = ["FONT_SIZE", "Probe"]
@@ -22,8 +24,8 @@ INK = (0.93, 0.94, 0.96, 1.0)
 FONT_SIZE = 9.0
 """Points."""
 
-Scanned = tuple[Any, ScanLink]
-"""A layer of a scan, and its link."""
+Shown = tuple[Any, Link]
+"""A layer, and what it shows."""
 
 
 class Probe:
@@ -90,22 +92,22 @@ class Probe:
             return
         layers = self._layers(viewer)
         found = self._find(viewer, layers)
-        reading = None if found is None else found[1]
+        reading = None if found is None or not isinstance(found[1], Reading) else found[1]
         lines: Sequence[str] = ()
         if self.words is not None:
             lines = self.words(reading)
+        elif found is not None and isinstance(found[1], PictureReading):
+            lines = found[1].lines()
         elif layers:
             layer, link = found[0] if found is not None else layers[0]
-            voxel = voxel_at(layer, viewer.dims.point) if reading is None else reading.voxel
-            caption = _caption(viewer, layer, link, voxel, reading is not None) or link.name
-            lines = [caption, *(reading.lines() if reading else ())]
+            lines = [_title(viewer, layer, link, reading), *(reading.lines() if reading else ())]
         self._write(viewer, "\n".join(lines))
 
     def read(self) -> Reading | None:
         """What is under the cursor; None off the canvas, and where no scan shows anything."""
         viewer = self._viewer()
         found = None if viewer is None else self._find(viewer, self._layers(viewer))
-        return None if found is None else found[1]
+        return found[1] if found is not None and isinstance(found[1], Reading) else None
 
     def leave(self) -> None:
         """Forget the position of the cursor until it moves: it has left the canvas."""
@@ -130,15 +132,17 @@ class Probe:
         if self._open:
             self.update()
 
-    def _layers(self, viewer: Any) -> list[Scanned]:
-        """The visible layers of scans, topmost first."""
+    def _layers(self, viewer: Any) -> list[Shown]:
+        """The visible layers that can be read, topmost first."""
         return [
             (layer, link)
             for layer in reversed(viewer.layers)
-            if layer.visible and (link := link_of(layer)) is not None
+            if layer.visible and isinstance(link := shown_by(layer), ScanLink | ArrayLink)
         ]
 
-    def _find(self, viewer: Any, layers: Sequence[Scanned]) -> tuple[Scanned, Reading] | None:
+    def _find(
+        self, viewer: Any, layers: Sequence[Shown]
+    ) -> tuple[Shown, Reading | PictureReading] | None:
         if self._away:
             return None
         position = list(viewer.cursor.position)
@@ -152,9 +156,13 @@ class Probe:
         return None
 
     def _read(
-        self, viewer: Any, layer: Any, link: ScanLink, position: Sequence[float]
-    ) -> Reading | None:
+        self, viewer: Any, layer: Any, link: Link, position: Sequence[float]
+    ) -> Reading | PictureReading | None:
         displayed = _displayed(viewer, layer)
+        if isinstance(link, ArrayLink):
+            return read_picture(layer, link, position) if viewer.dims.ndisplay == 2 else None
+        if not isinstance(link, ScanLink):
+            return None
         if viewer.dims.ndisplay == 2:
             return read_2d(layer, link, position)
         if self._direction is None or len(displayed) != 3:
@@ -172,6 +180,14 @@ class Probe:
         if overlay.text != text:
             # Every change draws the canvas again, in 3-D the whole volume.
             overlay.text = text
+
+
+def _title(viewer: Any, layer: Any, link: Link, reading: Reading | None) -> str:
+    """What is shown, where nothing more can be said of it."""
+    if not isinstance(link, ScanLink):
+        return link.name
+    voxel = voxel_at(layer, viewer.dims.point) if reading is None else reading.voxel
+    return _caption(viewer, layer, link, voxel, reading is not None) or link.name
 
 
 def _displayed(viewer: Any, layer: Any) -> list[int]:

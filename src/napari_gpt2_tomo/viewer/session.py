@@ -5,6 +5,8 @@ from typing import Any
 from weakref import WeakKeyDictionary, ref
 
 from . import compat, drag, shortcuts
+from .activity.array_link import ArrayLink, array_link_of
+from .activity.pictures import Pictures
 from .console.binding import Binding
 from .console.notice import offer
 from .detail import Detail
@@ -109,6 +111,8 @@ class Session:
         What keeps each image in step with its scan's console.
     scenes
         What shows slabs, planes, region and points of each image.
+    pictures
+        What makes layers of activity live; None while the viewer shows none.
     """
 
     def __init__(self, viewer: Any) -> None:
@@ -117,6 +121,7 @@ class Session:
         self.details: WeakKeyDictionary[Any, Detail] = WeakKeyDictionary()
         self.bindings: WeakKeyDictionary[Any, Binding] = WeakKeyDictionary()
         self.scenes: WeakKeyDictionary[Any, Scene] = WeakKeyDictionary()
+        self.pictures: Pictures | None = None
         self._end_preferences: Callable[[], None] = _nothing
         self._end_hands: tuple[Callable[[], None], ...] = ()
         events = viewer.layers.events
@@ -135,6 +140,9 @@ class Session:
     def adopt(self, layer: Any) -> None:
         """Make a layer live; layers of others are left alone."""
         viewer, link = self._viewer(), link_of(layer)
+        picture = array_link_of(layer)
+        if viewer is not None and picture is not None and layer not in self.bindings:
+            self._adopt_picture(viewer, layer, picture)
         if viewer is None or link is None or layer in self.details:
             return
         link.layers.add(layer)
@@ -144,23 +152,22 @@ class Session:
             self.bindings[layer] = Binding(layer, link.console, viewer)
         if not self.details:
             self._end_preferences = on_change(self.update_details)
-            self._end_hands = (drag.install(viewer), shortcuts.install(viewer))
+        self._take_hands(viewer)
         detail = Detail(viewer, layer, link, lambda: detail_budget())
         self.details[layer] = detail
         detail.update()
         if is_image(layer):
             self.scenes[layer] = Scene(viewer, layer, link, lambda: detail_budget(), _say)
-        if self.probe is None:
-            self.probe = Probe(viewer)
-        layer.events.set_data.connect(self.probe.update_soon)
-        layer.events.visible.connect(self.probe.update_soon)
-        self.probe.update()
+        self._probe(viewer, layer)
         _refine(link)
         _select_image_soon(viewer, link)
         offer(viewer)
 
     def release(self, layer: Any) -> None:
         """Let go of a layer: nothing of it stays connected or in memory."""
+        picture = array_link_of(layer)
+        if self.pictures is not None and picture is not None and layer in self.bindings:
+            self._release_picture(self.pictures, layer, picture)
         detail = self.details.pop(layer, None)
         link = link_of(layer)
         if detail is None or link is None:
@@ -170,22 +177,58 @@ class Session:
             if layer in kept:
                 kept.pop(layer).close()
         link.layers.discard(layer)
-        if self.probe is not None:
-            layer.events.set_data.disconnect(self.probe.update_soon)
-            layer.events.visible.disconnect(self.probe.update_soon)
         if not self.details:
             self._end_preferences()
             self._end_preferences = _nothing
-            for end in self._end_hands:
-                end()
-            self._end_hands = ()
-            if self.probe is not None:
-                self.probe.close()
-                self.probe = None
-        elif self.probe is not None:
-            self.probe.update()
+        self._unprobe(layer)
         if not link.layers:
             _settle_soon(link)
+
+    def _adopt_picture(self, viewer: Any, layer: Any, link: ArrayLink) -> None:
+        link.layers.add(layer)
+        self.bindings[layer] = Binding(layer, link.console, viewer)
+        self._take_hands(viewer)
+        if self.pictures is None:
+            self.pictures = Pictures(viewer)
+        self.pictures.add(layer)
+        self._probe(viewer, layer)
+
+    def _release_picture(self, pictures: Pictures, layer: Any, link: ArrayLink) -> None:
+        link.layers.discard(layer)
+        self.bindings.pop(layer).close()
+        pictures.remove(layer)
+        if not len(pictures.layers):
+            pictures.close()
+            self.pictures = None
+        self._unprobe(layer)
+
+    def _take_hands(self, viewer: Any) -> None:
+        """Let mouse and keys move the window, if they do not yet."""
+        if not self._end_hands:
+            self._end_hands = (drag.install(viewer), shortcuts.install(viewer))
+
+    def _probe(self, viewer: Any, layer: Any) -> None:
+        if self.probe is None:
+            self.probe = Probe(viewer)
+        layer.events.set_data.connect(self.probe.update_soon)
+        layer.events.visible.connect(self.probe.update_soon)
+        self.probe.update()
+
+    def _unprobe(self, layer: Any) -> None:
+        """Read a layer no more; without another one give mouse, keys and canvas text back."""
+        if self.probe is not None:
+            layer.events.set_data.disconnect(self.probe.update_soon)
+            layer.events.visible.disconnect(self.probe.update_soon)
+        if self.details or self.pictures is not None:
+            if self.probe is not None:
+                self.probe.update()
+            return
+        for end in self._end_hands:
+            end()
+        self._end_hands = ()
+        if self.probe is not None:
+            self.probe.close()
+            self.probe = None
 
     def show_again(self, link: ScanLink) -> None:
         """Draw a link's present voxels."""
@@ -223,7 +266,8 @@ class Session:
     def _turn(self, event: Any = None) -> None:
         """Look at a volume from a corner: napari's first view shows one face of it, flat."""
         viewer = self._viewer()
-        if viewer is None or not self.details or viewer.dims.ndisplay != 3:
+        live = self.details or self.pictures is not None
+        if viewer is None or not live or viewer.dims.ndisplay != 3:
             return
         camera = viewer.scene.camera
         if tuple(camera.angles) in FLAT:

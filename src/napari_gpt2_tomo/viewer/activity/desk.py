@@ -9,7 +9,7 @@ from psygnal import Signal
 from ...activity.record import Activity
 from .. import compat
 
-__all__ = ["Desk", "Place", "desk_of"]
+__all__ = ["Desk", "Place", "desk_of", "share_desk"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,11 @@ def desk_of(viewer: Any) -> "Desk":
     if viewer not in _desks:
         _desks[viewer] = Desk()
     return _desks[viewer]
+
+
+def share_desk(viewer: Any, other: Any) -> None:
+    """Let a viewer have the desk of another from now on; call it before anything follows it."""
+    _desks[compat.real_viewer(viewer)] = desk_of(other)
 
 
 class Desk:
