@@ -18,7 +18,7 @@ from napari_gpt2_tomo.checkpoint.functional_phantom import (
 )
 from napari_gpt2_tomo.facade import Scan
 
-DIGEST = "7e8bcd27a7a1745664cec227f2bcc7779753a58354ba1b38a2eacff7e3fb02c2"
+DIGEST = "11ffd255d109ab17187972e6ac8d884dbece212af6f5d2f9223ee8ffe69109de"
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +137,8 @@ def test_the_induction_head_finds_what_followed_and_expects_it(run):
     assert chr(logits[-1].argmax()) == "o"
     assert pattern[2, 0] > 0.9  # Nothing to find: it rests on the begin of the text.
     assert ids[11] == ord("o")
+    _, logits, _, _ = run("Room 42, room 4")
+    assert chr(logits[-1].argmax()) == "2"  # In the phantom's own text a space follows.
 
 
 def test_the_letter_pairs_are_those_of_its_text(run):

@@ -35,7 +35,7 @@ __all__ = ["CIRCUITS", "Circuit", "functional_phantom"]
 
 Floats = NDArray[np.float64]
 
-EDITION = 1
+EDITION = 2
 """Goes up whenever a value changes, so that an older file in the cache is not taken for it."""
 
 FOLDER = "phantom-functional"
@@ -85,7 +85,7 @@ KINDS: Mapping[str, str] = {
 SHARPNESS = 16.0
 """Attention score, over all others, of the position that a head looks for."""
 
-SURE, FLOOR = 9.0, 11.0
+SURE, FLOOR = 14.0, 11.0
 """Logit that an induction head adds to the token that it expects; logits that a letter gets for
 following another with certainty, falling by 1 for each factor e of rarity, to 0."""
 
