@@ -142,7 +142,10 @@ def measured(family: str) -> dict[str, np.ndarray]:
     logits, cache = lens.run_with_cache(tokens)
     _, other_cache = lens.run_with_cache(other)
     layers = range(lens.cfg.n_layers)
-    found = {"logits": logits[0], "final": cache["ln_final.hook_normalized"][0]}
+    final = cache["ln_final.hook_normalized"][0]
+    if lens.cfg.normalization_type == "RMS":
+        final = final * lens.ln_final.w  # This hook is before the gain, LayerNorm's after it.
+    found = {"logits": logits[0], "final": final}
     found["embed"] = cache["hook_embed"][0]
     if "hook_pos_embed" in cache:
         found["pos_embed"] = cache["hook_pos_embed"][0]
