@@ -47,7 +47,7 @@ MOST_LABELS = 40
 SHADES = "plasma"
 """matplotlib colormap of the states, from the embedding on."""
 
-SHADE_ENDS = (0.08, 0.95)
+SHADE_ENDS = (0.14, 0.95)
 """Part of it that is used: its ends vanish in a dark and in a light ground."""
 
 

@@ -1,0 +1,1 @@
+"""Paths in three dimensions: the layers, the strip of their steps, and what they borrow."""
