@@ -40,9 +40,8 @@ class HeadOut:
         weight = oriented(self._out).to(values.device).float()
         values = values.float()
         by_head = weight.reshape(self._heads.query, self._heads.size, -1)
-        parts = torch.einsum(
-            "bthd,hdc->bhtc", values.reshape(*values.shape[:-1], *by_head.shape[:2]), by_head
-        )
+        apart = values.reshape(*values.shape[:-1], *by_head.shape[:2])
+        parts = torch.einsum("bthd,hdc->bhtc", apart, by_head)
         if self._post is None:
             return parts
         numbers = norm_numbers(self._post)

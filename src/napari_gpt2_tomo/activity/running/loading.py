@@ -4,6 +4,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from logging import CRITICAL, getLogger
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,9 @@ def quiet() -> Iterator[None]:
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity(logging.CRITICAL)
+    accelerate = getLogger("accelerate")
+    accelerate_level = accelerate.level
+    accelerate.setLevel(CRITICAL)
     logging.disable_progress_bar()
     try:
         with warnings.catch_warnings():
@@ -74,6 +78,7 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         logging.set_verbosity(level)
+        accelerate.setLevel(accelerate_level)
         if bars:
             logging.enable_progress_bar()
 
@@ -211,8 +216,10 @@ def _streamed(
         return None
     prefix = skeleton.base_model_prefix if skeleton.base_model is not skeleton else ""
     blocks = f"{prefix}.{wiring.blocks}" if prefix else wiring.blocks
+    places = placement(skeleton, blocks, device)
     return {
-        "device_map": placement(skeleton, blocks, device),
+        # safetensors knows devices by name.
+        "device_map": {name: str(place) for name, place in places.items()},
         "offload_folder": scratch_folder(),
     }
 

@@ -1,11 +1,11 @@
 """The norms of a model as numbers: what they divide by, their gain and their shift."""
 
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
 from torch import nn
-from torch.func import functional_call
 
 from .streaming import stored
 
@@ -75,6 +75,10 @@ def _adds_one(module: nn.Module, weight: torch.Tensor) -> bool:
     if "RMS" not in type(module).__name__:
         return False
     ones = torch.ones(1, len(weight), dtype=weight.dtype, device=weight.device)
+    # A copy with the weight in memory, and the forward of its class: that of a module whose weights
+    # are on disk is another.
+    probe = copy(module)
+    probe.__dict__ = {**module.__dict__, "_parameters": {"weight": weight}}
     with torch.no_grad():
-        given = functional_call(module, {"weight": weight}, (ones,)).float()[0]
+        given = type(module).forward(probe, ones).float()[0]
     return bool((given - weight).abs().sum() > (given - weight - 1).abs().sum())

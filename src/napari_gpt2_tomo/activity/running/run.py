@@ -95,20 +95,28 @@ def run(
     """
     model = language_model(scan, device, dtype)
     is_one = isinstance(prompt, str)
-    prompts: Sequence[Any] = [prompt] if is_one else list(prompt)
+    texts = [model.tokens(one) for one in ([prompt] if is_one else prompt)]
+    lengths = [len(text) for text in texts]
     if max_new_tokens:
-        prompts = [
-            model.continued(
-                one,
-                max_new_tokens,
-                temperature=temperature,
-                top_k=top_k,
-                top_p=top_p,
-                seed=seed,
-                progress=progress,
-            )
-            for one in prompts
+        sampling = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
+        texts = [
+            model.continued(text, max_new_tokens, **sampling, progress=progress) for text in texts
         ]
     if is_one:
-        return model.run(prompts[0], what, progress)
-    return model.run_batch(prompts, what, progress=progress)
+        found = [model.run(texts[0], what, progress)]
+    else:
+        found = model.run_batch(texts, what, progress=progress)
+    for activity, length in zip(found, lengths, strict=True):
+        if max_new_tokens:
+            added = len(activity.tokens) - length
+            activity.notes = (_generated(added, max_new_tokens), *activity.notes)
+    return found[0] if is_one else found
+
+
+def _generated(added: int, wanted: int) -> str:
+    """The note about tokens that the model added to a text."""
+    if not added:
+        return "The model added no token: the text fills its context."
+    what = "token was" if added == 1 else f"{added} tokens were"
+    early = "" if added == wanted else f", which ended before the {wanted} that were asked for"
+    return f"The last {what} written by the model{early}."

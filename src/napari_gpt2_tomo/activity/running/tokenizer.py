@@ -102,7 +102,10 @@ class HubTokenizer:
 
     @cached_property
     def _special(self) -> frozenset[int]:
-        return frozenset(self._made.all_special_ids) | frozenset(self._made.added_tokens_decoder)
+        named = dict.fromkeys((*self._made.all_special_ids, *self._made.added_tokens_decoder))
+        pieces = self._made.convert_ids_to_tokens(list(named))
+        # Some call a plain space their unknown token; it is text all the same.
+        return frozenset(id for id, piece in zip(named, pieces, strict=True) if piece.strip())
 
     @property
     def special(self) -> frozenset[int]:

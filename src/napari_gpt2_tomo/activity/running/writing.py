@@ -74,7 +74,9 @@ class Writer(Reader):
     def _steps(
         self, tokens: Tokens, n: int, choose: Callable[[F32], int], progress: Progress | None
     ) -> Iterator[Step]:
-        room = n if self.sizes.context is None else min(n, self.sizes.context - len(tokens))
+        # The last token is chosen but not read any more.
+        context = self.sizes.context
+        room = n if context is None else min(n, context - len(tokens) + 1)
         if progress is not None:
             progress.start(room, f"{self.name} continues the text")
         following = continuation(self.circuit.network, self._ids(tokens), choose)
@@ -97,8 +99,20 @@ class Writer(Reader):
         return frozenset([found] if isinstance(found, int) else found or ())
 
     def continued(self, text: Text, n: int, **options: Any) -> Tokens:
-        """The tokens of a text and of its continuation; `options` are those of `generate`."""
+        """The tokens of a text and of its continuation, as many as the model can read at once.
+
+        Parameters
+        ----------
+        text
+            What to continue.
+        n
+            Tokens to add at most.
+        **options
+            Those of `generate`.
+        """
         tokens = self.tokens(text)
+        if self.sizes.context is not None:
+            n = min(n, max(0, self.sizes.context - len(tokens)))
         steps = list(self.generate(tokens, n, **options))
         ids = np.concatenate([tokens.ids, np.array([step.id for step in steps], np.int64)])
         strings = (*tokens.strings, *(step.string for step in steps))
