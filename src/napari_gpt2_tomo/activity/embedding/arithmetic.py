@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ...base import TomoError
 from .search import TokenIndex
 
-__all__ = ["Expression", "evaluate", "parse"]
+__all__ = ["Expression", "evaluate", "is_sum", "parse"]
 
 F32 = NDArray[np.float32]
 
@@ -69,6 +69,13 @@ def parse(text: str, index: TokenIndex) -> Expression:
             ids = [found[0].id for found in spaced]
             return Expression(tuple(zip(signs, ids, strict=True)))
     return Expression(tuple(zip(signs, [index.one(word) for word in words], strict=True)))
+
+
+def is_sum(text: str, index: TokenIndex) -> bool:
+    """Whether a text is meant as a sum: it has a sign between words, and is no token itself."""
+    if any(match.how == "exact" for match in index.find(text, 1)):
+        return False
+    return bool(re.search(r"""[\w"']\s+[+\-−]\s*[\w"']""", text))
 
 
 def evaluate(expression: Expression, rows: F32) -> F32:
