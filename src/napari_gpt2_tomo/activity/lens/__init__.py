@@ -9,6 +9,7 @@ from .comparison import (
     compare_streams,
     titles,
 )
+from .continuing import Continuing, Drawing
 from .logit_lens import Lens, Trace, logit_lens, token_trace
 from .reading import NextToken, Reading, StepTaken, continuation, next_token, reading
 from .sampling import Sampling, sampling
@@ -17,6 +18,8 @@ __all__ = [
     "NATS_PER_BIT",
     "Attribution",
     "Chances",
+    "Continuing",
+    "Drawing",
     "Lens",
     "NextComparison",
     "NextToken",

@@ -196,7 +196,7 @@ def reading(activity: Activity) -> Reading:
 
 def continuation(
     model: "LanguageModel",
-    text: str,
+    text: "str | Tokens",
     n: int = 20,
     k: int = 10,
     temperature: float = 0.0,

@@ -12,10 +12,13 @@ from .cells import heat_map, label_lines, label_tokens, row_bars
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["heads_plot", "sources_plot", "steps_plot", "strongest_plot"]
+__all__ = ["STRONGEST", "heads_plot", "sources_plot", "steps_plot", "strongest_plot"]
 
 KINDS = ("head", "mlp", "embedding", "bias", "rest")
 """Kinds of parts in the order of the theme's colours."""
+
+STRONGEST = 16
+"""Parts that have a bar of their own."""
 
 HOW = (
     "What a part wrote to the stream, times the direction in which the logit reads it. The scale "
@@ -24,7 +27,7 @@ HOW = (
 )
 
 
-def strongest_plot(attribution: Attribution, count: int = 16) -> Plot:
+def strongest_plot(attribution: Attribution, count: int = STRONGEST) -> Plot:
     """The parts with the largest shares of a logit, and the rest of them together."""
     chosen = attribution.strongest(count)
     others = attribution.total - float(attribution.values[chosen].sum())

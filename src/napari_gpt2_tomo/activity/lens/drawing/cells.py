@@ -29,6 +29,9 @@ FILLING = 0.62
 MOST_CELLS = 2000
 """Words that are drawn at most: more take seconds, and nobody reads them."""
 
+FEWEST = 3
+"""Letters that must fit: fewer tell no token from another."""
+
 LONGEST = 14
 """Letters of a token's label on an axis."""
 
@@ -125,7 +128,7 @@ def write_cells(axes: "Axes", image: Any, words: NDArray[Any], theme: Theme) -> 
     cell = width / words.shape[1] * POINTS, height / words.shape[0] * POINTS
     size = min(theme.size - 0.5, cell[1] * FILLING)
     letters = int(cell[0] * 0.94 / (LETTER * size)) if size >= SMALLEST else 0
-    if letters < 2:
+    if letters < FEWEST:
         return
     shades = image.cmap(image.norm(image.get_array()))
     dark = shades[..., :3] @ np.array([0.299, 0.587, 0.114]) < 0.5

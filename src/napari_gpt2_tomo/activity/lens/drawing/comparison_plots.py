@@ -9,7 +9,7 @@ from ..chances import NATS_PER_BIT
 from ..comparison import NextComparison, StreamComparison
 from ..logit_lens import Lens
 from .cells import cut, heat_map, label_lines, label_tokens, percent
-from .lens_plots import Colour, draw_lens
+from .lens_plots import Colour, draw_lens, short
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,9 +31,12 @@ def compare_next_plot(found: NextComparison) -> Plot:
         places = np.arange(len(found.labels[rows]))
         top = float(np.nanmax([found.first[rows], found.second[rows]])) * 1.3
         top = min(top, 1.25)
-        sides = (left, found.first, theme.cycle[0]), (right, found.second, theme.cycle[1])
-        for axes, values, colour in sides:
-            axes.barh(places, np.nan_to_num(values[rows]), color=colour, height=0.72)
+        sides = (
+            (left, found.first, theme.cycle[0], f"left: {found.titles[0]}"),
+            (right, found.second, theme.cycle[1], f"right: {found.titles[1]}"),
+        )
+        for axes, values, colour, title in sides:
+            axes.barh(places, np.nan_to_num(values[rows]), color=colour, height=0.72, label=title)
             for place, value in zip(places, values[rows], strict=True):
                 axes.annotate(
                     "not in its vocabulary" if np.isnan(value) else percent(value),
@@ -52,10 +55,9 @@ def compare_next_plot(found: NextComparison) -> Plot:
         left.spines["left"].set_visible(False)
         left.spines["right"].set_visible(True)
         left.set_ylim(len(places) - 0.4, -0.6)
-        left.set_title(found.titles[0], loc="right", color=theme.cycle[0])
-        right.set_title(found.titles[1], color=theme.cycle[1])
         right.set_yticks(places, [cut(label) for label in found.labels[rows]])
         left.tick_params(axis="y", labelleft=False)
+        figure.legend(loc="outside lower left")
         right.tick_params(axis="y", labelleft=True)
 
     sentences = [
@@ -127,7 +129,7 @@ def compare_streams_plot(found: StreamComparison) -> Plot:
             signed = bool((found.cosine < 0).any())
             limits, colours = ((-1.0, 1.0), theme.diverging) if signed else ((0.0, 1.0), None)
             heat_map(figure, axes, found.cosine, theme, limits, "cosine", colours)
-            label_lines(axes, found.names, theme)
+            label_lines(axes, short(found.names), theme)
             label_tokens(axes, found.labels, theme)
             return
         places = np.arange(len(found.names))
@@ -137,7 +139,7 @@ def compare_streams_plot(found: StreamComparison) -> Plot:
         axes.axvline(0, color=theme.faint, linewidth=0.6)
         axes.grid(axis="x")
         axes.set_xlabel(f"cosine at {found.labels[0]}")
-        label_lines(axes, found.names, theme)
+        label_lines(axes, short(found.names), theme)
 
     return Plot(
         "compare-residual",

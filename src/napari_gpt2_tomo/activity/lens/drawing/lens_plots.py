@@ -1,6 +1,6 @@
 """Plots of the logit lens."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "Colour", "certainty_plot", "draw_lens", "lens_plot", "trace_plot"]
+__all__ = ["COLOURS", "Colour", "certainty_plot", "draw_lens", "lens_plot", "short", "trace_plot"]
 
 Colour = Literal["probability", "entropy", "to_final"]
 
@@ -86,12 +86,15 @@ def draw_lens(
     finite = values[np.isfinite(values)]
     top = 1.0 if colour == "probability" else float(finite.max(initial=0.0)) or 1.0
     image = heat_map(figure, axes, values[:, start:stop], theme, (0.0, top), COLOURS[colour])
-    label_lines(axes, lens.names, theme)
+    label_lines(axes, short(lens.names), theme)
     label_tokens(axes, lens.activity.tokens.labels[start:stop], theme, start)
     write_cells(axes, image, lens.strings()[:, start:stop], theme)
     if mark is not None and start <= mark[1] < stop:
         corner = mark[1] - start - 0.5, mark[0] - 0.5
-        axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=theme.accent, linewidth=1.6))
+        # Dark under bright: seen on every colour of the map.
+        for edge, width in (("#101010", 3.6), (theme.accent, 1.8)):
+            frame = Rectangle(corner, 1, 1, fill=False, edgecolor=edge, linewidth=width, zorder=4)
+            axes.add_patch(frame)
 
 
 def trace_plot(trace: Trace, layer: int | None = None) -> Plot:
@@ -132,7 +135,7 @@ def trace_plot(trace: Trace, layer: int | None = None) -> Plot:
         shown = places[::-1][::step][::-1]
         lower.set_xticks(
             shown,
-            [trace.names[at] for at in shown],
+            [short(trace.names)[at] for at in shown],
             rotation=55,
             ha="right",
             rotation_mode="anchor",
@@ -174,7 +177,11 @@ def certainty_plot(lens: Lens) -> Plot:
         step = max(1, -(-len(places) // 16))
         shown = places[::-1][::step][::-1]
         lower.set_xticks(
-            shown, [lens.names[at] for at in shown], rotation=55, ha="right", rotation_mode="anchor"
+            shown,
+            [short(lens.names)[at] for at in shown],
+            rotation=55,
+            ha="right",
+            rotation_mode="anchor",
         )
 
     positions = [str(place) for place in range(len(lens.activity.tokens))]
@@ -190,6 +197,11 @@ def certainty_plot(lens: Lens) -> Plot:
         f"A thin line for each position, a thick one for their mean. {READ}",
         (7.0, 4.6),
     )
+
+
+def short(names: Sequence[str]) -> list[str]:
+    """Names of states without the word that most of them begin with."""
+    return [name.removeprefix("after ") for name in names]
 
 
 def _values(lens: Lens, colour: Colour) -> NDArray[Any]:

@@ -1,0 +1,1 @@
+"""Parts of the docks of the logit lens and of the next token."""
