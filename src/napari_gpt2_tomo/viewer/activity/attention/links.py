@@ -34,8 +34,8 @@ NUMBER = 34
 LEAST = 0.03
 """Share of the largest weight below which no line is drawn."""
 
-MOST = 2000
-"""Lines drawn at most, the strongest ones: more are a grey area."""
+MOST = 800
+"""Lines drawn at most, the strongest ones: more are a grey area, and take time to draw."""
 
 
 class LinksView(QWidget):  # type: ignore[misc]
