@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from ...base import TomoError
+from .streaming import stored
 from .wiring import Wiring, below
 
 __all__ = ["Mixture", "mixture_of"]
@@ -54,10 +55,10 @@ class Mixture:
         name = role.removesuffix("_bias")
         holder = "down_proj" if name == "down" else "gate_up_proj"
         if role != name:
-            biases = getattr(self.experts, f"{holder}_bias", None)
+            biases = stored(self.experts, f"{holder}_bias")
             found = None if biases is None else biases[expert]
             return found if found is None or name == "down" else self._halves(found)[name == "up"]
-        matrix: torch.Tensor = getattr(self.experts, holder)[expert]
+        matrix = self._all(holder)[expert]
         if not self._is_oss:
             matrix = matrix.T
         return matrix.T if name == "down" else self._halves(matrix)[name == "up"]
@@ -106,17 +107,24 @@ class Mixture:
         flat, slots = states.reshape(-1, states.shape[-1]), chosen.reshape(-1, chosen.shape[-1])
         width = self.experts.down_proj.shape[1 if self._is_oss else 2]
         found = torch.empty(*slots.shape, width, dtype=torch.float32, device=states.device)
+        matrices, biases = self._all("gate_up_proj"), stored(self.experts, "gate_up_proj_bias")
         for expert in sorted(set(slots.flatten().tolist())):
             tokens, places = torch.where(slots == expert)
-            found[tokens, places] = self._expert(flat[tokens], expert, which).float()
+            matrix = matrices[expert].to(states.device)
+            both = flat[tokens] @ (matrix if self._is_oss else matrix.T)
+            if biases is not None:
+                both = both + biases[expert].to(states.device)
+            found[tokens, places] = self._activated(both, which).float()
         return found.reshape(*chosen.shape, width)
 
-    def _expert(self, states: torch.Tensor, expert: int, which: str) -> torch.Tensor:
-        matrix = self.experts.gate_up_proj[expert]
-        both = states @ (matrix if self._is_oss else matrix.T)
-        biases = getattr(self.experts, "gate_up_proj_bias", None)
-        if biases is not None:
-            both = both + biases[expert]
+    def _all(self, holder: str) -> torch.Tensor:
+        """The weights of all experts, read now if they are not in memory."""
+        found = stored(self.experts, holder)
+        if found is None:
+            raise LookupError(holder)
+        return found
+
+    def _activated(self, both: torch.Tensor, which: str) -> torch.Tensor:
         if which == "mlp_post":
             if self._is_oss:
                 done: torch.Tensor = self.experts._apply_gate(both)

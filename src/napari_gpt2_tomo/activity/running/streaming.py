@@ -35,8 +35,8 @@ __all__ = [
 SHARE = 0.8
 """Share of the free memory that weights may take; the rest is for activations and copies."""
 
-CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
-CGROUP_USED = Path("/sys/fs/cgroup/memory.current")
+CGROUP = Path("/sys/fs/cgroup")
+"""Where Linux tells what a container may use (control groups, version 2)."""
 
 
 def weight_bytes(skeleton: nn.Module, dtype: torch.dtype) -> int:
@@ -64,10 +64,14 @@ def free_bytes(device: torch.device) -> int:
         return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
     free = int(psutil.virtual_memory().available)
     try:
-        limit = int(CGROUP_LIMIT.read_text()) - int(CGROUP_USED.read_text())
-    except (OSError, ValueError):
+        limit = int((CGROUP / "memory.max").read_text())
+        used = int((CGROUP / "memory.current").read_text())
+        lines = (CGROUP / "memory.stat").read_text().splitlines()
+        # Pages of files that were read and can be dropped count as used.
+        cached = next(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))
+    except (OSError, ValueError, StopIteration):
         return free  # No such limit, or it reads "max".
-    return min(free, max(limit, 0))
+    return min(free, max(limit - used + cached, 0))
 
 
 def too_large(skeleton: nn.Module, dtype: torch.dtype, device: torch.device) -> bool:
