@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import napari
 
     from .activity.record import Activity, open_activity
+    from .activity.lesson import lesson
     from .activity.running.run import language_model, run
     from .anatomy import Anatomy
     from .base import TomoError
@@ -45,6 +46,7 @@ __all__ = [
     "export_html",
     "go_to",
     "language_model",
+    "lesson",
     "link",
     "open_activity",
     "open_checkpoint",
@@ -75,6 +77,7 @@ _HOME = {
     "export_html": ".export.html",
     "go_to": ".viewer.navigator.fly",
     "language_model": ".activity.running.run",
+    "lesson": ".activity.lesson",
     "link": ".viewer.view",
     "open_activity": ".activity.record",
     "open_checkpoint": ".checkpoint",

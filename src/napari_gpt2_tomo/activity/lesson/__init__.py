@@ -1,1 +1,5 @@
-"""A lesson: one page that walks through a model with its own numbers for one sentence."""
+"""The lesson: one HTML page that explains a model with its own numbers for one text."""
+
+from .write import lesson, write_lesson
+
+__all__ = ["lesson", "write_lesson"]

@@ -1,0 +1,136 @@
+"""A chapter of the lesson, and what several chapters say."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..markup import Cell, equation, fixed, note, paragraphs, significant, table, token
+from ..mathml import formula
+from ..story import Norm, Story
+
+__all__ = ["Chapter", "channels", "focus_token", "norm_at_work", "norm_name"]
+
+EPSILON = formula(r"\varepsilon")
+
+SHOWN = 4
+"""Channels of a vector that are written out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A chapter of the lesson.
+
+    Attributes
+    ----------
+    key
+        Of links to it.
+    title
+        Plain text.
+    body
+        Markup.
+    brief
+        The same in one or two sentences with its main numbers, as markup without formulas, for
+        the help in napari.
+    """
+
+    key: str
+    title: str
+    body: str
+    brief: str
+
+
+def focus_token(story: Story) -> str:
+    """The followed token, as it is named in running text."""
+    return token(story.tokens.labels[story.choice.focus])
+
+
+def norm_name(kind: str) -> str:
+    """What a norm is called."""
+    return "RMSNorm" if kind == "rms" else "LayerNorm"
+
+
+def channels(count: int) -> str:
+    """Heads of the columns that show the first channels of a vector."""
+    return f"first {min(SHOWN, count)} of {count:,} channels"
+
+
+_FORMULAS = {
+    "layer": (
+        r"y = \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}} \odot g + b",
+        "{mu} and {sigma} are mean and variance of the vector's own {d} channels, {eps}, {gain} "
+        "multiplies channel by channel, {bias} is added.",
+    ),
+    "rms": (
+        r"y = \frac{x}{\sqrt{\frac{1}{d}\sum_{c} x_c^2 + \varepsilon}} \odot g",
+        "The vector is divided by the root of the mean square of its own {d} channels, {eps}, "
+        "and {gain} multiplies channel by channel. No mean is taken off and nothing is added.",
+    ),
+}
+
+
+def norm_at_work(norm: Norm, name: str) -> str:
+    """A norm worked in numbers on the followed token; `name` says which vector, as markup."""
+    latex, words = _FORMULAS[norm.kind]
+    d = len(norm.before)
+    said = words.format(
+        mu=formula(r"\mu"),
+        sigma=formula(r"\sigma^2"),
+        d=f"{d:,}",
+        gain=formula("g"),
+        bias=formula("b"),
+        eps=f"{EPSILON} = {significant(norm.epsilon, 3)}"
+        if norm.epsilon is not None
+        else f"a small {EPSILON} keeps the root away from zero",
+    )
+    root = float(np.sqrt(norm.variance + (norm.epsilon or 0.0)))
+    if norm.kind == "layer":
+        numbers = (
+            f"For {name} the mean is {significant(norm.mean)}, the variance "
+            f"{significant(norm.variance)}, and so the divisor {significant(root, 5)}."
+        )
+    else:
+        numbers = (
+            f"For {name} the mean square is {significant(norm.variance)}, and so the divisor "
+            f"{significant(root, 5)}."
+        )
+    shown = range(min(SHOWN, d))
+    rows: list[list[Cell | str]] = [
+        [Cell("before", head=True), *(fixed(norm.before[c], 4) for c in shown)]
+    ]
+    if norm.kind == "layer":
+        rows.append(
+            [
+                Cell("less the mean", head=True),
+                *(fixed(norm.before[c] - norm.mean, 4) for c in shown),
+            ]
+        )
+    rows.append(
+        [
+            Cell("divided", head=True),
+            *(fixed((norm.before[c] - norm.mean) / root, 4) for c in shown),
+        ]
+    )
+    if norm.gain is not None:
+        gain = norm.gain
+        rows.append([Cell("gain", head=True), *(fixed(gain[c], 4) for c in shown)])
+    if norm.bias is not None:
+        bias = norm.bias
+        rows.append([Cell("bias", head=True), *(fixed(bias[c], 4) for c in shown)])
+    rows.append([Cell("after", head=True), *(fixed(norm.after[c], 4) for c in shown)])
+    missed = ""
+    if not norm.exact:
+        missed = (
+            "This family does something more here than the formula says, so that the last row is "
+            "what the model computed, not what the rows above make."
+        )
+    return (
+        equation(latex, said)
+        + paragraphs(numbers)
+        + table(
+            f"{norm_name(norm.kind)} of {name}, {channels(d)}",
+            ["", *(f">channel {c}" for c in shown)],
+            rows,
+            marked=len(rows) - 1,
+        )
+        + note(missed)
+    )

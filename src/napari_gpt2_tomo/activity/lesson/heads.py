@@ -1,0 +1,254 @@
+"""Attention in numbers that can be worked by hand: how scores come from queries and keys."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Heads", "Rule", "default_head", "find_rule", "read_slots"]
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+TERMS = 8
+"""Products of one dot product that are written out; the others are summed."""
+
+KEYS = 6
+"""Tokens whose share in the softmax is written out; the others are summed."""
+
+DIMS = 4
+"""Dimensions of a value that are written out."""
+
+CLOSE = 2e-3
+"""Share of the largest score by which a rule may miss: float16 models round that much."""
+
+MASKED = -1e4
+"""Scores below this stand for "not allowed to look"."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """How a layer's scores come from queries and keys: ``score = scale · q·k + slope · (j − i)``.
+
+    Attributes
+    ----------
+    scale
+        What the dot product is multiplied with.
+    words
+        The scale as a formula, e.g. ``1/√8``.
+    slopes
+        ``(head,)`` of ALiBi: what a step back costs; None without.
+    exact
+        Whether the rule gives the scores that the model had. Where it does not, the family does
+        something that this page has no formula for.
+    """
+
+    scale: float
+    words: str
+    slopes: F64 | None
+    exact: bool
+
+
+def find_rule(q: F64, k: F64, scores: F64, layer: int) -> Rule:
+    """The rule that gives `scores` ``(head, query, key)`` from `q` and `k` ``(head, token, d)``.
+
+    The usual scales are tried; else the one that fits best is told as a number.
+    """
+    d_head = q.shape[-1]
+    products = np.einsum("hid,hjd->hij", q, k)
+    seen = np.isfinite(scores) & (scores > MASKED)
+    dots, wanted = products[seen], scores[seen]
+    power = float((dots**2).sum())
+    fitted = float((dots * wanted).sum()) / power if power else 1 / math.sqrt(d_head)
+    usual = (
+        (1 / math.sqrt(d_head), f"1/√{d_head}"),
+        (1.0, "1"),
+        (1 / math.sqrt(d_head) / (layer + 1), f"1/(√{d_head} · {layer + 1})"),
+    )
+    size = float(np.abs(wanted).max(initial=0.0)) or 1.0
+    for scale, words in (*usual, (fitted, f"{fitted:.5g}")):
+        if np.abs(scale * dots - wanted).max(initial=0.0) <= CLOSE * size:
+            return Rule(scale, words, None, exact=True)
+    scale, words = usual[0]
+    slopes = _slopes(scores - scale * products, seen)
+    steps = _steps(scores.shape[-1])
+    bent = scale * products + slopes[:, None, None] * steps
+    exact = bool(np.abs(bent - scores)[seen].max(initial=0.0) <= CLOSE * size)
+    return Rule(scale, words, slopes if exact else None, exact)
+
+
+def _steps(tokens: int) -> F64:
+    """``(query, key)``: how far the key lies behind the query, as a negative number."""
+    place = np.arange(tokens, dtype=np.float64)
+    return np.asarray(place[None, :] - place[:, None])
+
+
+def _slopes(rest: F64, seen: NDArray[np.bool_]) -> F64:
+    steps = np.where(seen, _steps(rest.shape[-1]), 0.0)
+    power = (steps**2).sum((1, 2))
+    along = (np.where(seen, rest, 0.0) * steps).sum((1, 2))
+    return np.asarray(np.divide(along, power, out=np.zeros_like(along), where=power > 0))
+
+
+def default_head(pattern: F32, query: int) -> tuple[int, int]:
+    """Layer and head that make a good first example at a query.
+
+    One that gives about half of its attention to one token that is neither the first of the text
+    nor the query itself: those two are where heads look that have nothing to say, and a softmax
+    with one winner has nothing to show.
+    """
+    row = np.array(pattern[:, :, query, :], np.float64)
+    if query >= 2:
+        row[..., 0] = 0
+        row[..., query] = 0
+    largest = row.max(-1)
+    best = np.unravel_index(int((largest * (1 - largest)).argmax()), largest.shape)
+    return int(best[0]), int(best[1])
+
+
+@dataclass(frozen=True, eq=False)
+class Heads:
+    """What a page holds of attention: some whole layers, on the tokens that are drawn.
+
+    Attributes
+    ----------
+    layers
+        Numbers of the layers.
+    first
+        Position of the first token that is drawn.
+    q, z
+        ``(layer, head, token, d_head)``: queries and gathered values; `q` as it enters the dot
+        product, so after rotary positions.
+    k, v
+        ``(layer, kv_head, token, d_head)``.
+    scores, pattern
+        ``(layer, head, query, key)``.
+    adds
+        ``(layer, head, token)``: length of what a head adds to the stream; None if not known.
+    rules
+        One for each layer.
+    """
+
+    layers: tuple[int, ...]
+    first: int
+    q: F32
+    k: F32
+    v: F32
+    z: F32
+    scores: F32
+    pattern: F32
+    adds: F32 | None
+    rules: tuple[Rule, ...]
+
+    @property
+    def n_tokens(self) -> int:
+        """Number of tokens that are drawn."""
+        return int(self.q.shape[2])
+
+    @property
+    def shared(self) -> int:
+        """Query heads that read one key/value head."""
+        return int(self.q.shape[1] // self.k.shape[1])
+
+
+def read_slots(
+    heads: Heads, labels: list[str], at: int, head: int, query: int, key: int
+) -> dict[str, str]:
+    """Every text of the attention chapter that depends on the choice; `Heads.read` in the script.
+
+    Parameters
+    ----------
+    heads
+        The numbers.
+    labels
+        Labels of the drawn tokens.
+    at
+        Index into `heads.layers`.
+    head, query, key
+        What is chosen; tokens as indices into the drawn ones.
+    """
+    from .markup import fixed, percent
+
+    rule = heads.rules[at]
+    source = head // heads.shared
+    q = heads.q[at, head, query].astype(np.float64)
+    k = heads.k[at, source, key].astype(np.float64)
+    v = heads.v[at, source].astype(np.float64)
+    pattern = heads.pattern[at, head, query].astype(np.float64)
+    scores = heads.scores[at, head, query].astype(np.float64)
+    z = heads.z[at, head, query].astype(np.float64)
+    found = {
+        "layer": str(heads.layers[at]),
+        "head": str(head),
+        "kv": str(source),
+        "query": labels[query],
+        "key": labels[key],
+        "share": percent(float(pattern[key])),
+    }
+    if heads.adds is not None:
+        found["adds"] = fixed(float(heads.adds[at, head, query]), 3)
+
+    products = q * k
+    order = np.argsort(-np.abs(products), kind="stable")
+    for row, dim in enumerate(order[:TERMS].tolist()):
+        found |= {
+            f"dim:{row}": str(dim),
+            f"q:{row}": fixed(q[dim]),
+            f"k:{row}": fixed(k[dim]),
+            f"qk:{row}": fixed(products[dim]),
+        }
+    found["qk:rest"] = fixed(float(products[order[TERMS:]].sum()))
+    total = float(products.sum())
+    found["qk:sum"] = fixed(total)
+    found["scaled"] = fixed(rule.scale * total)
+    if rule.slopes is not None:
+        back = key - query
+        found["slope"] = fixed(float(rule.slopes[head]), 4)
+        found["back"] = str(-back)
+        found["bias"] = fixed(float(rule.slopes[head]) * back)
+    allowed = scores[key] > MASKED
+    found["score"] = fixed(float(scores[key])) if allowed else "masked"
+
+    visible = np.where(scores > MASKED, scores, -np.inf)
+    top = float(visible.max())
+    powers = np.exp(visible - top)
+    ranked = np.argsort(-pattern, kind="stable")[:KEYS]
+    # The drawn tokens may not be all: earlier ones, or a sink, take what is missing.
+    here = float(powers.sum())
+    everything = here / max(float(pattern.sum()), 1e-12)
+    for row in range(KEYS):
+        names = (f"sm:{row}", f"s:{row}", f"e:{row}", f"p:{row}", f"vt:{row}", f"vp:{row}")
+        if row >= len(ranked) or not np.isfinite(visible[ranked[row]]):
+            found |= dict.fromkeys(names, "")
+            found |= {f"v:{row}:{d}": "" for d in range(DIMS)}
+            continue
+        j = int(ranked[row])
+        weight = float(pattern[j])
+        found |= dict(
+            zip(
+                names,
+                (
+                    labels[j],
+                    fixed(visible[j]),
+                    fixed(powers[j], 4),
+                    percent(weight),
+                    labels[j],
+                    percent(weight),
+                ),
+                strict=True,
+            )
+        )
+        found |= {f"v:{row}:{d}": fixed(weight * v[j, d]) for d in range(min(DIMS, len(q)))}
+    chosen = ranked[np.isfinite(visible[ranked])]
+    found["top"] = fixed(top)
+    found["e:rest"] = fixed(everything - float(powers[chosen].sum()), 4)
+    found["p:rest"] = percent(max(0.0, 1 - float(pattern[chosen].sum())))
+    found["e:sum"] = fixed(everything, 4)
+    gathered = pattern[chosen] @ v[chosen]
+    for d in range(min(DIMS, len(q))):
+        found[f"v:rest:{d}"] = fixed(float(z[d] - gathered[d]))
+        found[f"z:{d}"] = fixed(float(z[d]))
+    for j in range(heads.n_tokens):
+        found[f"row:{j}"] = percent(float(pattern[j])) if np.isfinite(visible[j]) else "–"
+    return found
