@@ -29,18 +29,22 @@ def angles_plot(found: Angles) -> Plot:
             fill=True,
             color=theme.cycle[0],
             alpha=0.55,
-            label=found.title,
+            label=_entry(found.title, found.magnitude, found.dimension),
         )
         fine = np.linspace(-1, 1, 1001)
         axes.plot(
             fine,
             random_density(fine, found.channels),
             color=theme.accent,
-            label=f"random directions in {found.channels} dimensions",
+            label=_entry(
+                f"random directions in {found.channels} dimensions",
+                random_magnitude(found.channels),
+                found.random_dimension,
+            ),
         )
         axes.set_yscale("log")
         top = max(float(found.density.max()), float(random.max()))
-        axes.set_ylim(LOWEST, 6 * top)
+        axes.set_ylim(LOWEST, 2 * top)
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter("")
         seen = np.abs(middles)[np.maximum(found.density, random) > LOWEST]
@@ -48,16 +52,7 @@ def angles_plot(found: Angles) -> Plot:
         axes.set_xlim(-reach, reach)
         axes.set_xlabel("cosine of the angle between two directions")
         axes.set_ylabel("density")
-        axes.legend(loc="upper left")
-        axes.text(
-            0.99,
-            0.97,
-            f"mean |cos| {found.magnitude:.3f} (random {random_magnitude(found.channels):.3f})\n"
-            f"effective dimension {found.dimension:.1f} (random {found.random_dimension:.1f})",
-            transform=axes.transAxes,
-            ha="right",
-            va="top",
-        )
+        figure.legend(loc="outside upper left")
 
     return Plot(
         f"superposition-{found.name}",
@@ -68,3 +63,7 @@ def angles_plot(found: Angles) -> Plot:
         "∝ (1 − x²)^((d−3)/2). The effective dimension is the participation ratio (Σλ)²/Σλ².",
         (6.5, 3.8),
     )
+
+
+def _entry(title: str, magnitude: float, dimension: float) -> str:
+    return f"{title}:\nmean |cos| {magnitude:.3f}, effective dimension {dimension:.1f}"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...display.plots import Plot, Table, Theme
+from ..journey.panels import panels, whole_numbers
 from ..record import Activity, site
 from .alignment import PAIRS, Alignment
 from .firing import NEAR_ZERO, STRONG, Histograms, Sparsity, strongest_neurons
@@ -72,7 +73,7 @@ def sparsity_plot(found: Sparsity) -> Plot:
     }
 
     def draw(figure: "Figure", theme: Theme) -> None:
-        left, middle, right = figure.subplots(1, 3, sharex=True)
+        left, middle, right = panels(figure, 3)
         layers = np.arange(len(found.hoyer))
         for name, values in shares.items():
             left.plot(layers, values, marker="o", markersize=2.5, label=name)
@@ -90,7 +91,7 @@ def sparsity_plot(found: Sparsity) -> Plot:
         right.yaxis.set_minor_formatter("")
         for axes in (left, middle, right):
             axes.set_xlabel("layer")
-            _whole(axes)
+            whole_numbers(axes)
 
     table = Table(
         {
@@ -168,7 +169,7 @@ def alignment_plot(found: Alignment) -> Plot:
     """Quantiles of the cosines of each layer against those of random directions."""
 
     def draw(figure: "Figure", theme: Theme) -> None:
-        grid = figure.subplots(1, len(found.cosines), sharey=True, squeeze=False).ravel()
+        grid = panels(figure, len(found.cosines), sharey=True)
         for axes, (name, layers) in zip(grid, found.cosines.items(), strict=True):
             places = np.arange(len(layers))
             levels = [0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0]
@@ -207,7 +208,7 @@ def alignment_plot(found: Alignment) -> Plot:
             axes.plot([], [], ".", color=theme.accent, markersize=4, label="extremes")
             axes.set_title(PAIRS[name])
             axes.set_xlabel("layer")
-            _whole(axes)
+            whole_numbers(axes)
         grid[0].set_ylabel("cosine")
         figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 
@@ -234,9 +235,3 @@ def _layers(axes: "Axes", count: int) -> None:
     axes.set_ylabel("layer")
     step = -(-count // 16)
     axes.set_yticks(range(0, count, step))
-
-
-def _whole(axes: "Axes") -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))

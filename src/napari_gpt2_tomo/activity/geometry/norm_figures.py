@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...display.plots import Plot, Table, Theme
+from ..journey.panels import panels
 from .gains import Gains
 from .norm import NormSteps
 
@@ -130,11 +131,9 @@ def gains_plot(found: Gains) -> Plot:
     shown = sorted({round(one) for one in np.linspace(0, layers - 1, min(layers, MOST_LAYERS))})
 
     def draw(figure: "Figure", theme: Theme) -> None:
-        columns = min(len(shown), 4)
-        rows = -(-len(shown) // columns)
-        grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+        grid = panels(figure, len(shown), sharey=True)
         wide = bool((found.sigma > 0).all()) and found.sigma.max() > 30 * found.sigma.min()
-        for axes, layer in zip(grid, shown, strict=False):
+        for axes, layer in zip(grid, shown, strict=True):
             axes.scatter(
                 found.sigma[layer],
                 found.gains[layer],
@@ -153,8 +152,6 @@ def gains_plot(found: Gains) -> Plot:
                 axes.set_xscale("log")
                 axes.xaxis.set_major_formatter("{x:g}")
                 axes.xaxis.set_minor_formatter("")
-        for axes in grid[len(shown) :]:
-            axes.set_visible(False)
         figure.supxlabel(found.meaning, fontsize=theme.size)
         figure.supylabel("gain", fontsize=theme.size)
 

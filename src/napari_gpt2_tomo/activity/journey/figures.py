@@ -10,6 +10,7 @@ from ...display.plots import Plot, Table, Theme
 from ..record import Activity
 from ..record.states import States
 from .numbers import Journey, Updates, journey, updates
+from .panels import panels, thinned, whole_numbers
 from .paths import Paths, paths
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def path_plot(found: Paths, labels: Sequence[str], token: int | None = None) -> 
         bar = figure.colorbar(
             ScalarMappable(norm, ListedColormap(colours)), ax=axes, shrink=0.7, pad=0.1
         )
-        places = _thinned(count)
+        places = thinned(count, MOST_TICKS)
         bar.set_ticks(places, labels=[state_ticks(found.states)[place] for place in places])
         bar.outline.set_visible(False)
 
@@ -144,7 +145,7 @@ def cosine_plot(found: Journey, labels: Sequence[str], token: int = 0) -> Plot:
     shown = _cosines(found)
 
     def draw(figure: "Figure", theme: Theme) -> None:
-        grid = np.atleast_1d(figure.subplots(1, len(shown), sharey=True, sharex=True))
+        grid = panels(figure, len(shown), sharey=True)
         for axes, (name, values) in zip(grid, shown.items(), strict=True):
             _lines(axes, theme, values, token)
             axes.set_title(f"to {COSINES[name]}")
@@ -152,7 +153,7 @@ def cosine_plot(found: Journey, labels: Sequence[str], token: int = 0) -> Plot:
             _state_axis(axes, found.states, MOST_TICKS // len(shown) + 2)
         low = min(float(np.nanmin(values, initial=0.0)) for values in shown.values())
         grid[0].set_ylim(max(-1.05, min(low, 0.0) - 0.08), 1.05)
-        grid[0].set_ylabel("cosine")
+        figure.supylabel("cosine", fontsize=theme.size)
         _name_line(grid[0], theme, labels, token)
 
     return Plot(
@@ -196,7 +197,7 @@ def size_plot(found: Journey, labels: Sequence[str], token: int = 0) -> Plot:
     shown = {"norm": found.norm, "distance from the centroid": found.distance}
 
     def draw(figure: "Figure", theme: Theme) -> None:
-        grid = figure.subplots(1, 3, sharex=True)
+        grid = panels(figure, 3)
         for axes, (name, values) in zip(grid, shown.items(), strict=False):
             _lines(axes, theme, values, token)
             axes.set_title(name)
@@ -237,7 +238,7 @@ def update_plot(found: Updates, labels: Sequence[str], token: int = 0) -> Plot:
     cosines = {"attention": found.attention_cosine, "MLP": found.mlp_cosine}
 
     def draw(figure: "Figure", theme: Theme) -> None:
-        left, right = figure.subplots(1, 2, sharex=True)
+        left, right = panels(figure, 2)
         for axes, group in ((left, shares), (right, cosines)):
             for colour, (name, values) in zip(theme.cycle, group.items(), strict=False):
                 layers = np.arange(len(values))
@@ -248,7 +249,7 @@ def update_plot(found: Updates, labels: Sequence[str], token: int = 0) -> Plot:
                     layers, values[:, token], color=colour, linestyle=(0, (2, 2)), linewidth=1.1
                 )
             axes.set_xlabel("layer")
-            _whole_numbers(axes)
+            whole_numbers(axes)
         left.set_title("norm, as a share of the stream")
         left.set_ylim(bottom=0)
         right.set_title("cosine with the stream")
@@ -365,36 +366,18 @@ def _name_line(axes: "Axes", theme: Theme, labels: Sequence[str], token: int) ->
 
 def _state_axis(axes: "Axes", found: States, most: int) -> None:
     ticks = state_ticks(found)
-    places = _thinned(len(ticks), most)
+    places = thinned(len(ticks), most)
     axes.set_xticks(places, [ticks[place] for place in places], rotation=90)
 
 
 def _token_axis(axes: "Axes", labels: Sequence[str]) -> None:
-    places = _thinned(len(labels), MOST_LABELS)
+    places = thinned(len(labels), MOST_LABELS)
     axes.set_yticks(places, [f"{labels[place]} {place}" for place in places])
-
-
-def _thinned(count: int, most: int = MOST_TICKS) -> list[int]:
-    """At most so many places of an axis, the first and the last among them."""
-    step = -(-(count - 1) // (most - 1)) if count > 1 else 1
-    places = list(range(0, count, step))
-    if places[-1] != count - 1:
-        # The last one is named, the one before it only where there is room between them.
-        if count - 1 - places[-1] < step:
-            places.pop()
-        places.append(count - 1)
-    return places
 
 
 def _spans_decades(interval: Sequence[float]) -> bool:
     low, high = float(interval[0]), float(interval[1])
     return low > 0 and high > 30 * low
-
-
-def _whole_numbers(axes: "Axes") -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _dress(axes: Any, theme: Theme, titles: Sequence[str]) -> None:

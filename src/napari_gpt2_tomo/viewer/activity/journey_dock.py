@@ -245,6 +245,7 @@ class JourneyDock(Following):
         picture = Picture(
             points=found.points,
             title="Journey",
+            name="Journey",
             names=found.states.names,
             ticks=state_ticks(found.states),
             labels=activity.tokens.labels,

@@ -27,6 +27,9 @@ ABOVE = 1.5
 WIDTH, STRONG = 2.5, 7.0
 """Pixels of width of a path, and of the one that is looked at."""
 
+WIRE = "#8a93a366"
+UNSEEN = "#00000000"
+
 PLAIN = (0.35, 0.38, 0.44, 1.0)
 """Colour of the strip where colours are those of tokens."""
 
@@ -61,7 +64,9 @@ class Picture:
     points
         ``(step, token, 3)`` float32.
     title
-        Name of the layers.
+        What is said on the canvas, before the name of the step.
+    name
+        A word for the layers.
     names, ticks
         Name of each step, and a short one.
     labels
@@ -80,6 +85,7 @@ class Picture:
 
     points: F32
     title: str
+    name: str
     names: tuple[str, ...]
     ticks: tuple[str, ...]
     labels: tuple[str, ...]
@@ -248,7 +254,11 @@ class PathScene:
         found["frame"] = viewer.add_shapes(
             [*axes, *titles, *(wire[:, ::-1] for wire in picture.wires)],
             shape_type="path",
-            edge_color=FRAME,
+            edge_color=[
+                *(FRAME for _ in axes),
+                *(UNSEEN for _ in axes),
+                *(WIRE for _ in picture.wires),
+            ],
             edge_width=0.3 / scale[1],
             opacity=1.0,
             scale=scale[1:],
@@ -257,7 +267,7 @@ class PathScene:
                 "size": 9,
                 "color": FRAME,
             },
-            name=f"{picture.title}: axes",
+            name=f"{picture.name}: axes",
         )
         everyone = range(len(picture.labels))
         for key, name, tokens, width in (
@@ -269,7 +279,7 @@ class PathScene:
                 data,
                 properties={"shade": self._shades(data)},
                 tail_width=width,
-                name=f"{picture.title}: {name}",
+                name=f"{picture.name}: {name}",
                 **lines,
             )
         points = picture.points[..., ::-1].reshape(-1, 3)
@@ -307,7 +317,7 @@ class PathScene:
                 features=features,
                 shading="spherical",
                 projection_mode=slices,
-                name=f"{picture.title}: {name}",
+                name=f"{picture.name}: {name}",
                 **extra,
             )
         return found
