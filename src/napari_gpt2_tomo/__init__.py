@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import napari
 
-    from .activity.record import Activity, open_activity
     from .activity.lesson import lesson
+    from .activity.record import Activity, open_activity
     from .activity.running.run import language_model, run
     from .anatomy import Anatomy
     from .base import TomoError
