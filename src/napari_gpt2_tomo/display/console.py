@@ -36,7 +36,12 @@ Region = tuple[tuple[int, int], ...]
 MOST_POINTS = 10**6
 """Points that are drawn at once: more hide each other, and napari takes minutes to make them."""
 
-OPENING: Mapping[str, str] = {"rank": "full", "attention": "full", "activity": "p1-99"}
+OPENING: Mapping[str, str] = {
+    "rank": "full",
+    "attention": "full",
+    "strength": "full",
+    "activity": "p1-99",
+}
 """Preset that a signal opens with, where it is not `USUAL`.
 
 Three of the 768 channels of GPT-2's residual stream are a hundred times larger than the others,

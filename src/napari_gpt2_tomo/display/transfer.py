@@ -216,7 +216,7 @@ DEFAULTS: Mapping[str, str] = {
     "sigma": WEIGHTS,
     "sigma_global": WEIGHTS,
     "activity": WEIGHTS,
-    "strength": "inferno",
+    "strength": "hot",
     "attention": "magma",
 }
 """Name of the function that a signal is shown with at first."""
