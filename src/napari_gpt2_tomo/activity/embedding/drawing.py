@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
+    "CENTRED_MAP",
     "Column",
     "apart",
+    "bar_place",
+    "is_tall",
     "log_scale",
     "path",
     "position_map",
@@ -28,6 +31,9 @@ Column = NDArray[np.floating]
 
 POSITION_MAP = "viridis"
 """Colours of positions, first to last; not those of values, so that none is taken for the other."""
+
+CENTRED_MAP = "coolwarm"
+"""Colours of values on both sides of 0 as points: its middle is seen on black and on white."""
 
 ENDS = {"dark": (0.2, 1.0), "light": (0.0, 0.88)}
 """Part of `POSITION_MAP` that is seen on a dark and on a light ground."""
@@ -72,6 +78,17 @@ def log_scale(axes: "Axes", which: Literal["x", "y"]) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
+def is_tall(figure: "Figure") -> bool:
+    """Whether a figure is higher than wide, as in a dock: what stood side by side is stacked."""
+    return bool(figure.get_figheight() > figure.get_figwidth())
+
+
+def bar_place(figure: "Figure") -> dict[str, Any]:
+    """Where a bar of colours takes the least room."""
+    tall = is_tall(figure)
+    return {"location": "bottom" if tall else "right", "pad": 0.02, "aspect": 40 if tall else 25}
+
+
 def position_map(theme: Theme) -> "Colormap":
     """Colours of positions that are seen on a theme's ground."""
     from matplotlib import colormaps
@@ -103,6 +120,6 @@ def positions_bar(figure: "Figure", n: int, axes: Any, theme: Theme) -> None:
     from matplotlib.colors import Normalize
 
     scale = ScalarMappable(Normalize(0, max(n - 1, 1)), position_map(theme))
-    bar = figure.colorbar(scale, ax=axes, label="position", shrink=0.8, pad=0.02)
+    bar = figure.colorbar(scale, ax=axes, label="position", shrink=0.8, **bar_place(figure))
     bar.outline.set_visible(False)
     bar.ax.tick_params(color=theme.faint)

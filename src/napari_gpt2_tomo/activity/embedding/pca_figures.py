@@ -6,7 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...display.plots import Plot, Table, Theme
-from .drawing import Column, log_scale, path, positions_bar, spread
+from ..projection import Projection
+from .drawing import (
+    CENTRED_MAP,
+    Column,
+    bar_place,
+    is_tall,
+    log_scale,
+    path,
+    position_map,
+    positions_bar,
+    spread,
+)
 from .properties import Property
 from .space import NAMES, EmbeddingSpace, Which
 from .subspace import position_subspace, shares
@@ -44,16 +55,20 @@ def token_pca_plot(
     labels = [space.label(int(i)) for i in at]
 
     def draw(figure: "Figure", theme: Theme) -> None:
-        sides = [(0, min(1, k - 1))] if k < 3 else [(0, 1), (2, 1)]
-        every = np.atleast_1d(figure.subplots(1, len(sides), sharey=True))
-        for axes, (i, j) in zip(every, sides, strict=True):
+        every = _sides(figure, pca)
+        for axes, i, j in every:
             _scatter(axes, points[:, i], points[:, j], colours, at, theme)
-            axes.set_xlabel(pca.labels[i])
-        every[0].set_ylabel(pca.labels[sides[0][1]])
         if colours is not None and colours.kinds:
-            every[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=4)
+            figure.legend(
+                *every[0][0].get_legend_handles_labels(),
+                loc="outside lower center" if is_tall(figure) else "outside right center",
+                ncols=3 if is_tall(figure) else 1,
+                markerscale=3,
+            )
         elif colours is not None:
-            bar = figure.colorbar(every[0].collections[0], ax=list(every), label=colours.title)
+            shown = every[0][0].collections[0]
+            both = [axes for axes, _, _ in every]
+            bar = figure.colorbar(shown, ax=both, label=colours.title, **bar_place(figure))
             bar.outline.set_visible(False)
 
     columns = {f"PC {i + 1}": points[:, i] for i in range(k)}
@@ -78,14 +93,11 @@ def joint_pca_plot(space: EmbeddingSpace) -> Plot | None:
     line = (positions - pca.mean) @ pca.axes[:k].T
 
     def draw(figure: "Figure", theme: Theme) -> None:
-        sides = [(0, min(1, k - 1))] if k < 3 else [(0, 1), (2, 1)]
-        every = np.atleast_1d(figure.subplots(1, len(sides), sharey=True))
-        for axes, (i, j) in zip(every, sides, strict=True):
+        every = _sides(figure, pca)
+        for axes, i, j in every:
             _dots(axes, points[:, i], points[:, j], theme)
             path(axes, line[:, i], line[:, j], theme, 1.2)
-            axes.set_xlabel(pca.labels[i])
-        every[0].set_ylabel(pca.labels[sides[0][1]])
-        positions_bar(figure, len(positions), list(every), theme)
+        positions_bar(figure, len(positions), [axes for axes, _, _ in every], theme)
 
     ids = np.concatenate([at, np.arange(len(positions))])
     kinds = ["token"] * len(at) + ["position"] * len(positions)
@@ -210,6 +222,23 @@ def position_share_plot(space: EmbeddingSpace, which: Which = "tokens") -> Plot 
     return Plot("position-share", "Tokens in the position subspace", draw, table, caption)
 
 
+def _sides(figure: "Figure", pca: Projection) -> "list[tuple[Axes, int, int]]":
+    """Axes for the plane of the first two components, and for that of another and one of them."""
+    k = len(pca.axes)
+    sides = [(0, min(1, k - 1))] if k < 3 else [(0, 1), (2, 1)]
+    tall = is_tall(figure)
+    if tall and k >= 3:
+        sides = [(0, 1), (0, 2)]
+    shape = (len(sides), 1) if tall else (1, len(sides))
+    drawn = figure.subplots(*shape, sharex=tall, sharey=not tall, squeeze=False).ravel()
+    for number, (axes, (i, j)) in enumerate(zip(drawn, sides, strict=True)):
+        if not tall or number == len(sides) - 1:
+            axes.set_xlabel(pca.labels[i])
+        if tall or number == 0:
+            axes.set_ylabel(pca.labels[j])
+    return [(axes, i, j) for axes, (i, j) in zip(drawn, sides, strict=True)]
+
+
 def _scatter(
     axes: "Axes",
     x: Column,
@@ -224,7 +253,9 @@ def _scatter(
     values = colours.values[at]
     options: dict[str, Any] = {"s": _size(len(at)), "linewidths": 0, "rasterized": True}
     if not colours.kinds:
-        axes.scatter(x, y, c=values, cmap=theme.sequential, **options)
+        low, high = colours.limits
+        chosen = CENTRED_MAP if colours.centred else position_map(theme)
+        axes.scatter(x, y, c=values, cmap=chosen, vmin=low, vmax=high, **options)
         return
     for number, kind in enumerate(colours.kinds):
         chosen = values == number

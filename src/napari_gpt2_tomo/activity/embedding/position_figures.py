@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...display.plots import Plot, Table, Theme
-from .drawing import Column, apart, log_scale, path, position_map, positions_bar, spread
+from .drawing import (
+    Column,
+    apart,
+    bar_place,
+    is_tall,
+    log_scale,
+    path,
+    position_map,
+    positions_bar,
+    spread,
+)
 from .positions import cosine_matrix, rotary_wavelengths
 from .space import EmbeddingSpace
 from .statistics import active_dimensions
@@ -65,7 +75,13 @@ def position_curves_plot(space: EmbeddingSpace, dimensions: Sequence[int] | None
         axes.set_ylabel("value")
         axes.margins(x=0.01)
         if dims:
-            axes.legend(title="dimension", loc="center left", bbox_to_anchor=(1.0, 0.5))
+            figure.legend(
+                title="dimension",
+                loc="outside lower center" if is_tall(figure) else "outside right center",
+                ncols=len(dims) if is_tall(figure) else 1,
+                handlelength=1.2,
+                columnspacing=1.0,
+            )
 
     table = Table(
         {"position": np.arange(len(rows)), **{f"dimension {dim}": rows[:, dim] for dim in dims}}
@@ -133,12 +149,18 @@ def position_pca_plot(space: EmbeddingSpace) -> Plot:
             path(axes, points[:, 0], points[:, min(1, k - 1)], theme)
             positions_bar(figure, len(rows), axes, theme)
             return
-        grid = figure.add_gridspec(3, 2, width_ratios=(5, 2))
-        space_axes = figure.add_subplot(grid[:, 0], projection="3d")
+        if is_tall(figure):
+            grid = figure.add_gridspec(2, 3, height_ratios=(5, 2))
+            places = [grid[1, number] for number in range(3)]
+            space_axes = figure.add_subplot(grid[0, :], projection="3d")
+        else:
+            grid = figure.add_gridspec(3, 2, width_ratios=(5, 2))
+            places = [grid[number, 1] for number in range(3)]
+            space_axes = figure.add_subplot(grid[:, 0], projection="3d")
         _helix(space_axes, points, pca.labels, theme)
         sides = []
         for number, (i, j) in enumerate(pairs):
-            axes = figure.add_subplot(grid[number, 1])
+            axes = figure.add_subplot(places[number])
             path(axes, points[:, i], points[:, j], theme, 1.0)
             axes.set_xlabel(f"PC {i + 1}", labelpad=1)
             axes.set_ylabel(f"PC {j + 1}", labelpad=1)
@@ -198,7 +220,7 @@ def position_cosines_plot(space: EmbeddingSpace, centred: bool = False) -> Plot:
         )
         axes.set_xlabel("position")
         axes.set_ylabel("position")
-        bar = figure.colorbar(image, ax=axes, label="cosine", pad=0.02)
+        bar = figure.colorbar(image, ax=axes, label="cosine", **bar_place(figure))
         bar.outline.set_visible(False)
 
     columns = {"position": np.repeat(at, len(at)), "other": np.tile(at, len(at))}

@@ -22,6 +22,9 @@ F32 = NDArray[np.float32]
 SCRIPTS = 7
 """Scripts that get a colour of their own, the most frequent ones."""
 
+TAIL = 0.01
+"""Share of the values at each end that has the last colour."""
+
 OTHER, NO_LETTER = "another script", "no letter"
 
 
@@ -49,6 +52,18 @@ class Property:
     kinds: tuple[str, ...] = ()
     words: str = ""
     centred: bool = False
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Values of the first and the last colour: quantiles, so that extremes dim no others."""
+        known = self.values[np.isfinite(self.values)]
+        if not len(known):
+            return 0.0, 1.0
+        low, high = (float(v) for v in np.quantile(known, (TAIL, 1 - TAIL)))
+        if self.centred:
+            most = max(abs(low), abs(high)) or 1.0
+            return -most, most
+        return (low, high) if high > low else (low - 1.0, high + 1.0)
 
     def text(self, token: int) -> str:
         """The value of a token for a person."""

@@ -7,10 +7,13 @@ from functools import cached_property
 from ...base import TomoError
 from ..record.tokens import visible
 
-__all__ = ["Match", "TokenIndex"]
+__all__ = ["PARTIAL", "Match", "TokenIndex"]
 
 CONTINUED = "##"
 """What a WordPiece vocabulary puts before a piece that continues a word."""
+
+PARTIAL = ("begins so", "contains it")
+"""Why tokens are found that are more than the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ class TokenIndex:
             There is none; the message names tokens like it.
         """
         found = self.find(query, 8)
-        whole = [match for match in found if match.how not in ("begins so", "contains it")]
+        whole = [match for match in found if match.how not in PARTIAL]
         if whole:
             return whole[0].id
         near = ", ".join(f"“{visible(self._texts[match.id])}”" for match in found[:5])
@@ -106,7 +109,7 @@ class TokenIndex:
         holding = [token for token, text in enumerate(self._folded) if wanted in text]
         holding.sort(key=lambda token: (len(self._folded[token]), token))
         for begins in (True, False):
-            how = "begins so" if begins else "contains it"
+            how = PARTIAL[0] if begins else PARTIAL[1]
             for token in holding:
                 if self._folded[token].startswith(wanted) == begins:
                     found.setdefault(token, how)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...display.plots import Plot, Table, Theme
-from .drawing import apart, short, spread
+from .drawing import apart, bar_place, is_tall, short, spread
 from .neighbours import Measure, local_pca, nearest
 from .space import NAMES, EmbeddingSpace, Which
 from .statistics import extreme_rows, offset_dimensions
@@ -79,7 +79,7 @@ def token_rows_plot(space: EmbeddingSpace, tokens: Sequence[int], which: Which =
         axes.set_yticks(range(len(labels)), [short(label) for label in labels])
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel("dimension")
-        bar = figure.colorbar(image, ax=axes, label="value", extend="both", pad=0.02)
+        bar = figure.colorbar(image, ax=axes, label="value", extend="both", **bar_place(figure))
         bar.outline.set_visible(False)
 
     table = Table.of_grid(rows, token=labels, dimension=range(rows.shape[1]))
@@ -133,7 +133,10 @@ def norms_plot(space: EmbeddingSpace, which: Which = "tokens") -> Plot:
     labels = [space.label(token) for token in range(len(norms))]
 
     def draw(figure: "Figure", theme: Theme) -> None:
-        left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+        if is_tall(figure):
+            left, right = figure.subplots(2, 1)
+        else:
+            left, right = figure.subplots(1, 2, width_ratios=(3, 2))
         left.hist(norms, bins=min(100, max(20, len(norms) // 20)), color=theme.cycle[0])
         left.axvline(float(np.median(norms)), color=theme.accent, linewidth=1)
         left.set_xlabel(f"norm (median {np.median(norms):.3g})")

@@ -75,6 +75,7 @@ class EmbeddingDock(QWidget):  # type: ignore[misc]
         self.space: EmbeddingSpace | None = None
         self.name = QLabel()
         self.name.setTextFormat(Qt.TextFormat.PlainText)
+        self.name.setWordWrap(True)
         self.name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.open_button = QToolButton()
         self.open_button.setText("Open…")

@@ -33,7 +33,7 @@ MARK = 0.014 * EXTENT
 BEAD = 0.007 * EXTENT
 """World units of a position."""
 
-LINE = 0.0025 * EXTENT
+LINE = 0.0016 * EXTENT
 """World units of the width of a line to a neighbour."""
 
 PATH = 0.004 * EXTENT

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ....activity.embedding.drawing import CENTRED_MAP
 from ....activity.embedding.properties import Property
 from ....display.plots import Theme
 
@@ -12,11 +13,8 @@ __all__ = ["Coloured", "coloured", "rgba"]
 
 F32 = NDArray[np.float32]
 
-SEQUENTIAL, DIVERGING = "viridis", "coolwarm"
-"""Colormaps of matplotlib whose colours are all seen on black and on white."""
-
-TAIL = 0.01
-"""Share of the values at each end that has the last colour: extremes must not dim the rest."""
+SEQUENTIAL = "viridis"
+"""matplotlib's colormap of numbers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,18 +62,8 @@ def coloured(shown: Property, theme: Theme) -> Coloured:
         found[known] = np.array([rgba(colour) for colour in chosen], np.float32)[codes]
         counts = np.bincount(codes, minlength=len(chosen)).tolist()
         return Coloured(shown, found, kinds=tuple(zip(chosen, counts, strict=True)))
-    low, high = _limits(values[known], shown.centred)
-    name = DIVERGING if shown.centred else SEQUENTIAL
+    low, high = shown.limits
+    name = CENTRED_MAP if shown.centred else SEQUENTIAL
     scaled = (values[known] - low) / (high - low)
     found[known] = colormaps[name](np.clip(scaled, 0, 1))
     return Coloured(shown, found, (low, high), name)
-
-
-def _limits(values: F32, centred: bool) -> tuple[float, float]:
-    if not len(values):
-        return 0.0, 1.0
-    low, high = (float(v) for v in np.quantile(values, (TAIL, 1 - TAIL)))
-    if centred:
-        most = max(abs(low), abs(high)) or 1.0
-        return -most, most
-    return (low, high) if high > low else (low - 1.0, high + 1.0)

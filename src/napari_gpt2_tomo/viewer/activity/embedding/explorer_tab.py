@@ -25,7 +25,7 @@ from qtpy.QtWidgets import (
 from ....activity.embedding.arithmetic import is_sum
 from ....activity.embedding.neighbours import MEASURES, Neighbours
 from ....activity.embedding.properties import PROPERTIES, available
-from ....activity.embedding.search import Match
+from ....activity.embedding.search import PARTIAL, Match
 from ....activity.embedding.token_figures import MEASURE_WORDS
 from ....base import TomoError
 from ...work import show
@@ -83,8 +83,8 @@ class ExplorerTab(QWidget):  # type: ignore[misc]
             "Show only the nearest tokens of the selected one, on principal components of their own"
         )
         self.fly = QPushButton("Fly to it")
-        self.home = QPushButton("All")
-        self.home.setToolTip("Show the whole cloud")
+        self.home = QPushButton("Whole cloud")
+        self.home.setToolTip("Fly back until everything is seen")
         self.table = _table()
         self.body = QWidget()
         self._fill()
@@ -101,7 +101,9 @@ class ExplorerTab(QWidget):  # type: ignore[misc]
         self._release()
         self.explorer = explorer
         self.body.setVisible(explorer is not None)
-        self.hint.setVisible(explorer is None)
+        notes = HINT if explorer is None else "\n".join(explorer.space.notes)
+        self.hint.setText(notes)
+        self.hint.setVisible(bool(notes))
         self.toggle.setText("Explore in the viewer" if explorer is None else "Close the explorer")
         self.toggle.setEnabled(True)
         if explorer is None:
@@ -140,9 +142,10 @@ class ExplorerTab(QWidget):  # type: ignore[misc]
         drawn.addStretch(1)
         drawn.addWidget(self.home)
         form.addRow("Draw", drawn)
+        self.by = QLabel("nearest by")
         near = QHBoxLayout()
         near.addWidget(self.k)
-        near.addWidget(QLabel("nearest by"))
+        near.addWidget(self.by)
         near.addWidget(self.measure, stretch=1)
         acts = QHBoxLayout()
         acts.addWidget(self.fly)
@@ -156,6 +159,7 @@ class ExplorerTab(QWidget):  # type: ignore[misc]
         column.addLayout(acts)
         column.addLayout(near)
         column.addWidget(self.table, stretch=1)
+        column.addStretch(0)
 
     def _connect(self) -> None:
         self.axes.activated.connect(lambda: self._set("axes", self.axes.currentData()))
@@ -192,10 +196,11 @@ class ExplorerTab(QWidget):  # type: ignore[misc]
         measures = [(MEASURE_WORDS[measure], measure) for measure in MEASURES]
         _offer(self.measure, measures, explorer.measure)
         has_tokens = explorer.which is not None
-        for widget in (self.search, self.number, self.lines, self.table, self.token):
+        for widget in (
+            *(self.search, self.number, self.lines, self.table, self.token),
+            *(self.k, self.by, self.measure, self.fly, self.local),
+        ):
             widget.setVisible(has_tokens)
-        for widget in (self.k, self.measure, self.fly, self.local):
-            widget.setEnabled(has_tokens)
         for row in (self.colour, self.legend):
             self._form.setRowVisible(row, has_tokens)
         self.positions.setEnabled(space.has("positions"))
@@ -305,9 +310,13 @@ class ExplorerTab(QWidget):  # type: ignore[misc]
             self._list(found)
             return f"Nearest to the sum, its words left out: {self._label(int(found.ids[0]))}"
         token = explorer.search(text)
-        other = [match for match in explorer.index.find(text, 4) if match.id != token]
+        other = [
+            match
+            for match in explorer.index.find(text, 8)
+            if match.id != token and match.how not in PARTIAL
+        ]
         if not other:
-            return ""
+            return f"{self._label(token)} is token {token}"
         also = ", ".join(f"{self._label(match.id)} (#{match.id})" for match in other)
         return f"{self._label(token)} is token {token}; also {also}"
 

@@ -67,7 +67,8 @@ class Legend(QWidget):  # type: ignore[misc]
         body = QWidget()
         grid = QGridLayout(body)
         grid.setContentsMargins(0, 0, 0, 0)
-        grid.setSpacing(2)
+        grid.setVerticalSpacing(2)
+        grid.setHorizontalSpacing(10)
         present = [kind for kind, (_, count) in enumerate(shown.kinds) if count]
         rows = -(-len(present) // COLUMNS)
         for place, kind in enumerate(present):
