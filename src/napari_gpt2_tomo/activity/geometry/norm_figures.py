@@ -69,9 +69,11 @@ def norm_plot(found: NormSteps, labels: Sequence[str], token: int | None = None)
         from mpl_toolkits.mplot3d.art3d import Line3DCollection
 
         count = len(found.names)
-        # A tall dock shows two in a row.
-        wide = figure.get_figwidth() > 1.6 * figure.get_figheight()
-        columns = count if wide else 2
+        width, height = figure.get_figwidth(), figure.get_figheight()
+        # As large as they can be: in a row on paper, in a column or two in a dock.
+        columns = max(
+            range(1, count + 1), key=lambda one: min(width / one, height / -(-count // one))
+        )
         rows = -(-count // columns)
         for number, (name, here) in enumerate(zip(found.names, points, strict=True)):
             axes: Any = figure.add_subplot(rows, columns, number + 1, projection="3d")

@@ -18,6 +18,7 @@ from ...facade import Scan
 from ..intervention.weights import Weights
 from ..journey.outliers import norms
 from ..record import Activity
+from ..record.tokens import visible
 from .sources import Mlp, mlps, vocabulary_of, weights_of
 
 __all__ = [
@@ -187,16 +188,15 @@ def angles(
     weights = weights_of(source)
     if feature in ("token_embedding", "unembedding"):
         table = np.asarray(weights.weight(feature), np.float32).T
-        words = vocabulary_of(source)
-        name: Callable[[int], str] = (
-            (lambda index: f"“{words[index]}”")
-            if words is not None and len(words) >= len(table)
-            else (lambda index: f"token {index}")
-        )
+        words = vocabulary_of(source) or ()
+
+        def token(index: int) -> str:
+            return f"{_readable(words[index])} #{index}" if index < len(words) else f"#{index}"
+
         return angles_between(
             table,
             FEATURES[feature],
-            name,
+            token,
             centred=centred,
             most=most,
             seed=seed,
@@ -306,6 +306,12 @@ def _neurons(
         rows.append(here[kept])
         origins.extend((one, int(index)) for index in kept)
     return np.concatenate(rows), origins, total
+
+
+def _readable(token: str) -> str:
+    """A token's string; characters that have no picture are written as escapes."""
+    shown = visible(token)
+    return shown if shown.isprintable() else shown.encode("unicode_escape").decode("ascii")
 
 
 def _directions(mlp: Mlp, feature: Feature, name: str) -> F32:

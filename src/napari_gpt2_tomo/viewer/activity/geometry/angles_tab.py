@@ -17,7 +17,6 @@ from qtpy.QtWidgets import (
 from ....activity.geometry.angle_figures import angles_plot
 from ....activity.geometry.superposition import FEATURES, Angles, angles
 from ....activity.record import Activity
-from ....activity.record.tokens import visible
 from ..desk import Place
 from ..latest import Latest
 from ..plot_view import PlotView
@@ -106,7 +105,7 @@ class AnglesTab(QWidget):  # type: ignore[misc]
         self.view.show_plot(angles_plot(found))
         self.table.setRowCount(len(found.pairs))
         for at, pair in enumerate(found.pairs):
-            texts = (visible(pair.first), visible(pair.second), f"{pair.cosine:+.3f}")
+            texts = (pair.first, pair.second, f"{pair.cosine:+.3f}")
             for column, text in enumerate(texts):
                 item = QTableWidgetItem(text)
                 if column == 2:
