@@ -14,6 +14,7 @@ from napari_gpt2_tomo.activity.attention.circuit_figures import (
 from napari_gpt2_tomo.activity.attention.circuits import Circuits
 from napari_gpt2_tomo.activity.attention.figures import (
     FIGURES,
+    SERIES,
     first_last_plot,
     layer_plot,
     measured,
@@ -71,11 +72,22 @@ def test_every_figure_is_drawn_for_any_length(n):
 
 
 def test_the_report_gets_what_applies():
-    assert len([plot for make in FIGURES if (plot := make(small()))]) == len(FIGURES)
+    stored = [plot.name for make in FIGURES if (plot := make(small()))]
+    assert stored == ["attention-overview", "attention-first-last", "heads-first-previous"]
     # One token: nothing to compare heads by.
-    assert FIGURES[-1](small(1)) is None
+    assert sum(make(small(1)) is not None for make in FIGURES) == 2
+    assert [plot.name for make in SERIES for plot in make(small())] == [
+        "attention-layer-0",
+        "attention-layer-1",
+    ]
     empty = Activity(Tokens.of_ids([1]), {}, Source("empty"))
     assert [make(empty) for make in FIGURES] == [None] * len(FIGURES)
+    assert [plot for make in SERIES for plot in make(empty)] == []
+
+
+def test_a_loaded_model_is_probed_for_the_report(activity):
+    names = [plot.name for make in FIGURES if (plot := make(activity))]
+    assert names[-1] == "heads-random-previous-induction"
 
 
 def test_the_scatter_says_what_is_undefined():

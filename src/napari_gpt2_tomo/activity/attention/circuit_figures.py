@@ -108,7 +108,8 @@ def written_plot(
     def draw(figure: "Figure", theme: Theme) -> None:
         axes = figure.add_subplot()
         places = np.arange(len(ids)) + (np.arange(len(ids)) >= n) * 0.6
-        inks = [theme.cycle[0] if value >= 0 else theme.cycle[1] for value in values]
+        # As in the maps of circuits: warm raises, cold lowers.
+        inks = [theme.cycle[1] if value >= 0 else theme.cycle[0] for value in values]
         axes.barh(places, values, color=inks, height=0.75)
         axes.set_yticks(places, [_short(one) for one in names])
         axes.tick_params(axis="y", length=0)

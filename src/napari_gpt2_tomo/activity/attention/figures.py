@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...base import Cancelled, TomoError
 from ...display.plots import Plot, Table, Theme
 from ..record import Activity
 from .catalogue import METRICS, metric
@@ -14,14 +15,17 @@ from .looks import Look, all_small, is_causal, shown
 from .metrics import HeadMetrics, head_metrics, head_name
 from .mosaic import Mosaic
 from .patterns import from_last, hide_future, thumbnails, to_first
+from .probe import repeated_metrics
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
     "FIGURES",
+    "SERIES",
     "first_last_plot",
     "layer_plot",
+    "layer_plots",
     "measured",
     "overview_plot",
     "pattern_plot",
@@ -360,5 +364,35 @@ def _scatter(activity: Activity) -> Plot | None:
     return scatter_plot(metrics, "first", "previous") if metrics.defined else None
 
 
-FIGURES: tuple[Callable[[Activity], Plot | None], ...] = (_overview, _first_last, _scatter)
-"""Pictures for a report."""
+def _induction(activity: Activity) -> Plot | None:
+    """Reads random text with the model, if it is loaded and predicts the next token."""
+    model = activity.model
+    if "pattern" not in activity or model is None or not model.causal:
+        return None
+    try:
+        probed = repeated_metrics(model, sequences=1)
+    except Cancelled:
+        raise
+    except TomoError:
+        # Too small a vocabulary or context: there is nothing to show.
+        return None
+    return scatter_plot(probed, "random_previous", "induction")
+
+
+def layer_plots(activity: Activity) -> tuple[Plot, ...]:
+    """The patterns of all heads, a picture for each layer; none where they were not recorded."""
+    if "pattern" not in activity:
+        return ()
+    return tuple(layer_plot(activity, layer) for layer in range(len(activity["pattern"])))
+
+
+FIGURES: tuple[Callable[[Activity], Plot | None], ...] = (
+    _overview,
+    _first_last,
+    _scatter,
+    _induction,
+)
+"""Pictures for a report; None where one does not apply."""
+
+SERIES: tuple[Callable[[Activity], Sequence[Plot]], ...] = (layer_plots,)
+"""Pictures for a report of which there are as many as the model has layers."""

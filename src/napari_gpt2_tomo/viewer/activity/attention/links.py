@@ -28,6 +28,9 @@ COLUMN = 0.34
 HEADING = 20
 """Pixels of the line that says which side looks at which."""
 
+HEADING_INK = 0.36
+"""Share of the ink of that line; its square root is what is drawn."""
+
 NUMBER = 34
 """Pixels that the share of a key takes on the right."""
 
@@ -99,7 +102,7 @@ class LinksView(QWidget):  # type: ignore[misc]
         names = right + NUMBER + self.width() * COLUMN - right - 6
         ends = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         starts = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-        painter.setPen(QColor(theme.faint).lighter(130))
+        painter.setPen(shade(theme.text, HEADING_INK))
         painter.drawText(QRectF(0, 0, left - 6, HEADING), ends, "query")
         painter.drawText(QRectF(right + 6, 0, names, HEADING), starts, "key")
         for i, label in enumerate(self._labels):
