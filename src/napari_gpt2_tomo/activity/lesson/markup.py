@@ -93,7 +93,10 @@ def aside(title: str, body: str) -> str:
 def equation(latex: str, words: str) -> str:
     """A formula on its own line, with a sentence that names its letters."""
     spoken = f'<p class="where">{words}</p>' if words else ""
-    return f'<div class="equation">{formula(latex, block=True)}{spoken}</div>'
+    return (
+        '<div class="equation"><div class="scroll" tabindex="0" role="group" aria-label="Formula">'
+        f"{formula(latex, block=True)}</div>{spoken}</div>"
+    )
 
 
 def figure(drawing: str, caption: str, kind: str = "") -> str:
@@ -160,12 +163,7 @@ def table(
     marked
         Row that is what the text is about.
     """
-    heads = "".join(
-        f'<th scope="col" class="n">{one[1:]}</th>'
-        if one.startswith(">")
-        else f'<th scope="col">{one}</th>'
-        for one in columns
-    )
+    heads = "".join(_column(one) for one in columns)
 
     def line(cells: Sequence[Cell | str], number: int = -1) -> str:
         made = (one if isinstance(one, Cell) else Cell(one, number=True) for one in cells)
@@ -181,16 +179,35 @@ def table(
     )
 
 
+def _column(head: str) -> str:
+    if not head:
+        return "<td></td>"
+    if head.startswith(">"):
+        return f'<th scope="col" class="n">{head[1:]}</th>'
+    return f'<th scope="col">{head}</th>'
+
+
 def code(source: str, language: str, label: str, prints: str = "") -> str:
     """Code to copy, and what it prints."""
-    result = (
-        '<p class="prints-name">It prints</p><pre '
-        f'class="prints"><samp>{in_text(prints)}</samp></pre>'
-        if prints
-        else ""
-    )
-    return (
-        f'<div class="snippet"><pre tabindex="0" role="region" aria-label="{in_attribute(label)}">'
-        f'<code class="{in_attribute(language)}">{in_text(source)}</code></pre>'
-        f'<button type="button" class="copy" hidden>Copy</button>{result}</div>'
-    )
+
+    def box(text: str, name: str, kind: str) -> str:
+        return (
+            f'<pre class="{kind}" tabindex="0" role="group" aria-label="{in_attribute(name)}">'
+            f"{text}</pre>"
+        )
+
+    made = box(f'<code class="{in_attribute(language)}">{in_text(source)}</code>', label, "scroll")
+    button = '<button type="button" class="copy" hidden>Copy</button>'
+    result = ""
+    if prints:
+        told = box(f"<samp>{in_text(prints)}</samp>", f"Printed: {label}", "scroll prints")
+        result = f'<p class="prints-name">It prints</p>{told}'
+    return f'<div class="snippet">{made}{button}{result}</div>'
+
+
+def _column(head: str) -> str:
+    if not head:
+        return "<td></td>"
+    if head.startswith(">"):
+        return f'<th scope="col" class="n">{head[1:]}</th>'
+    return f'<th scope="col">{head}</th>'

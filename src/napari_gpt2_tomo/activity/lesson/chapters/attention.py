@@ -329,7 +329,7 @@ def _softmax(story: Story, texts: dict[str, str]) -> str:
             [
                 "token looked at",
                 f">score {formula('s_{ij}')}",
-                f">{formula('e^{s_{ij} - m}')}",
+                f">power {formula('e^{s_{ij} - m}')}",
                 ">share",
             ],
             rows,

@@ -66,7 +66,12 @@ def embedding_chapter(story: Story) -> Chapter:
         + table(
             f"Embedding of {focus_token(story)}, {channels(width)}",
             ["", *(f">channel {c}" for c in range(min(SHOWN, width)))],
-            [[Cell(formula(r"e_t"), head=True), *(fixed(x, 4) for x in vector[:SHOWN])]],
+            [
+                [
+                    Cell(f"embedding {formula('e_t')}", head=True),
+                    *(fixed(x, 4) for x in vector[:SHOWN]),
+                ]
+            ],
         )
         + paragraphs(f"As an arrow it is {significant(norm)} long.", factor, narrow)
         + figure(

@@ -162,7 +162,12 @@ def gradient_chapter(story: Story) -> Chapter | None:
         + table(
             f"Slope of the loss at {focus_token(story)} along each logit (the mean over the text "
             f"has it divided by {len(loss.losses)})",
-            ["token", f">{formula('p_w')}", f">{formula('y_w')}", f">{formula('p_w - y_w')}"],
+            [
+                "token",
+                f">given {formula('p_w')}",
+                f">truth {formula('y_w')}",
+                f">slope {formula('p_w - y_w')}",
+            ],
             rows,
             marked=target,
         )

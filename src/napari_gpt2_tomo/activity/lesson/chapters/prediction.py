@@ -127,7 +127,7 @@ def prediction_chapter(story: Story) -> Chapter | None:
         )
         + table(
             f"What the model expects after {focus_token(story)}",
-            ["token", ">number", f">logit {LOGIT}", f">{POWER}", ">probability"],
+            ["token", ">number", f">logit {LOGIT}", f">power {POWER}", ">probability"],
             rows,
             foot,
             marked=marked,
@@ -199,7 +199,7 @@ def _logit(story: Story, prediction: Prediction) -> str:
     )
     return table(
         f"The logit of {token(visible(string))} (number {number}), its largest products by channel",
-        [">channel", f">{formula('y')}", f">{formula('u_w')}", ">product"],
+        [">channel", f">state {formula('y')}", f">output vector {formula('u_w')}", ">product"],
         rows,
         foot,
     ) + note(cap)

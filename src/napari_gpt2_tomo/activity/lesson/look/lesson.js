@@ -281,6 +281,20 @@ function follow() {
   update();
 }
 
+/** The keyboard stops only at what really has something to scroll. */
+function scrolling() {
+  const boxes = all(".scroll");
+  const update = () => {
+    for (const box of boxes) {
+      if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
+      else box.removeAttribute("tabindex");
+    }
+  };
+  window.addEventListener("resize", update);
+  document.addEventListener("toggle", update, true);
+  update();
+}
+
 /** Buttons that copy the code beside them. */
 function copying() {
   for (const button of all(".copy")) {
@@ -300,6 +314,7 @@ function copying() {
 
 document.documentElement.classList.add("scripted");
 follow();
+scrolling();
 copying();
 const told = JSON.parse(byId("lesson-data").textContent);
 const numbers = new Float32Array(await unpack("lesson-heads"));
