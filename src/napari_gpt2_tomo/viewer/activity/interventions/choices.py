@@ -1,0 +1,122 @@
+"""What the tabs share: what can be changed and how, and the line with the other prompt."""
+
+from typing import Any
+
+from psygnal import Signal
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QWidget
+
+from ....activity.intervention.change import Change, Component, Mean, Patch, Zero
+from ....activity.record import Activity
+from ....base import TomoError
+from ..desk import Place
+
+__all__ = ["HOW", "NO_MODEL", "WHAT", "OtherPrompt", "change_of", "combo", "component_at"]
+
+NO_MODEL = "This activity was stored without its model: run the prompt again to change something."
+
+WHAT = {
+    "Head": "head",
+    "Neuron": "neuron",
+    "Channel": "channel",
+    "Attention": "attention",
+    "MLP": "mlp",
+    "Residual stream": "stream",
+}
+"""What can be changed, and its kind."""
+
+HOW = {"Set to 0": "zero", "Set to its mean": "mean", "Patch from a prompt": "patch"}
+"""What can be done to it."""
+
+
+def combo(choices: dict[str, Any], tip: str) -> QComboBox:
+    """A box to choose from, with the values as its data."""
+    box = QComboBox()
+    for title, value in choices.items():
+        box.addItem(title, value)
+    box.setToolTip(tip)
+    box.setMinimumContentsLength(6)
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    return box
+
+
+def component_at(kind: str, place: Place) -> Component:
+    """The component of a kind that the desk looks at."""
+    made = {
+        "head": lambda: Component.head(place.layer, place.head),
+        "neuron": lambda: Component.neuron(place.layer, place.neuron),
+        "channel": lambda: Component.channel(place.layer, place.channel),
+        "attention": lambda: Component.attention(place.layer),
+        "mlp": lambda: Component.mlp(place.layer),
+        "stream": lambda: Component.stream(place.layer),
+    }
+    return made[kind]()
+
+
+def change_of(
+    how: str, component: Component, tokens: tuple[int, ...] | None, source: str
+) -> Change:
+    """A change of a component.
+
+    Raises
+    ------
+    TomoError
+        It is to be patched from a prompt, and there is none.
+    """
+    if how != "patch":
+        return Zero(component, tokens) if how == "zero" else Mean(component, tokens)
+    if not source.strip():
+        raise TomoError("Type the prompt to patch from.")
+    return Patch(component, source, tokens)
+
+
+class OtherPrompt(QWidget):  # type: ignore[misc]
+    """A line for the prompt to patch from, and whether it is as long as the one on the desk.
+
+    Attributes
+    ----------
+    edited
+        Emitted when the prompt has been edited.
+    """
+
+    edited = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._activity: Activity | None = None
+        self.line = QLineEdit()
+        self.line.setPlaceholderText("Prompt to patch from, with as many tokens")
+        self.line.setClearButtonEnabled(True)
+        self.count = QLabel()
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.line, stretch=1)
+        layout.addWidget(self.count)
+        self.line.textChanged.connect(self._edited)
+
+    @property
+    def text(self) -> str:
+        """The prompt."""
+        return str(self.line.text())
+
+    def show_activity(self, activity: Activity) -> None:
+        """Compare with another activity's text."""
+        self._activity = activity
+        self._edited()
+
+    def _edited(self, text: str = "") -> None:
+        activity = self._activity
+        if activity is None or activity.model is None or not self.text.strip():
+            self.count.setText("")
+            return
+        wanted = len(activity.tokens)
+        try:
+            found = len(activity.model.tokens(self.text))
+        except TomoError as error:
+            self.count.setText("⚠")
+            self.count.setToolTip(str(error))
+            return
+        self.count.setText(
+            f"{found} tokens ✓" if found == wanted else f"{found} of {wanted} tokens"
+        )
+        self.count.setToolTip("" if found == wanted else "Both prompts must have as many tokens.")
+        self.edited.emit()
