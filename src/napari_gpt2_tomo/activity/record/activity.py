@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...anatomy.part import HyperParameters
 from ...base import TomoError
 from .sites import SITES, site
-from .store import Store
+from .store import Layers, Store
 from .tokens import Tokens
 
 if TYPE_CHECKING:
@@ -86,8 +86,11 @@ class Activity(Mapping[str, Any]):
         self._arrays = {name: arrays[name] for name in SITES if name in arrays}
 
     def __getitem__(self, name: str) -> Any:
-        if name in self._arrays:
-            return self._arrays[name]
+        found = self._arrays.get(name)
+        if isinstance(found, Layers):
+            found = self._arrays[name] = np.asarray(found)
+        if found is not None:
+            return found
         wanted = site(name)
         there = ", ".join(self._arrays) or "nothing"
         raise MissingActivity(

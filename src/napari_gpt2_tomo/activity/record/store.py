@@ -1,32 +1,62 @@
 """Where recorded arrays are kept: in memory, or, beyond a budget, in a zarr group on disk."""
 
-import math
 import shutil
 import uuid
 import weakref
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...base import TomoError, cache_folder
 
-__all__ = ["BUDGET", "Store"]
+__all__ = ["BUDGET", "Layers", "Store"]
 
 BUDGET = 1 << 30
 """Bytes of one activity that are kept in memory; arrays beyond go to disk as they are recorded."""
 
 
-class Store:
-    """Makes the arrays of one activity.
+class Layers:
+    """An array of which each layer still lies where the model left it.
 
-    An array that still fits in the budget is a numpy array; one that does not is a zarr array in a
-    folder of its own in the cache, with one chunk for each layer, which goes away with the store.
+    Most of what is recorded is never looked at, so it is put together when it is.
+
+    Attributes
+    ----------
+    parts
+        One array for each layer, all of one shape.
+    """
+
+    def __init__(self, parts: list[NDArray[Any]]) -> None:
+        self.parts = parts
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the whole."""
+        return (len(self.parts), *self.parts[0].shape)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.stack(self.parts) if dtype is None else np.stack(self.parts).astype(dtype)
+
+
+class Store:
+    """Keeps the arrays of one activity while they are recorded, layer by layer.
+
+    An array that still fits in the budget stays in memory, one that does not becomes a zarr array
+    in a folder of its own in the cache, with one chunk for each layer, which goes away with the
+    store.
 
     Parameters
     ----------
     budget
         Bytes that may be kept in memory.
+
+    Attributes
+    ----------
+    arrays
+        What was recorded: numpy or zarr arrays, and `Layers`.
     """
 
     def __init__(self, budget: int = BUDGET) -> None:
@@ -34,26 +64,41 @@ class Store:
         self.arrays: dict[str, Any] = {}
         self._group: Any = None
 
-    def array(self, name: str, shape: tuple[int, ...], dtype: Any) -> Any:
-        """The array of this name; made when it is first asked for, its values not set."""
-        if name in self.arrays:
-            return self.arrays[name]
-        needs = math.prod(shape) * np.dtype(dtype).itemsize
-        if needs <= self.left:
-            self.left -= needs
-            made: Any = np.empty(shape, dtype)
+    def put(self, name: str, values: NDArray[Any]) -> None:
+        """Keep an array without layers; it must not change any more."""
+        if self._takes(values.nbytes):
+            self.arrays[name] = values
         else:
-            chunks = (1, *shape[1:]) if len(shape) > 2 else shape
-            made = self._on_disk().create_array(name, shape=shape, chunks=chunks, dtype=dtype)
-        self.arrays[name] = made
-        return made
+            self._made(name, values.shape, values.shape, values.dtype)[...] = values
+
+    def put_layer(self, name: str, layer: int, n_layers: int, values: NDArray[Any]) -> None:
+        """Keep one layer of an array; it must not change any more. Layers come in any order."""
+        known = self.arrays.get(name)
+        if known is None:
+            if self._takes(n_layers * values.nbytes):
+                known = Layers([values] * n_layers)
+                self.arrays[name] = known
+            else:
+                shape = (n_layers, *values.shape)
+                known = self._made(name, shape, (1, *values.shape), values.dtype)
+        if isinstance(known, Layers):
+            known.parts[layer] = values
+        else:
+            known[layer] = values
+
+    def _takes(self, n_bytes: int) -> bool:
+        """Whether there is room for so many bytes in memory; takes it if so."""
+        fits = n_bytes <= self.left
+        self.left -= n_bytes if fits else 0
+        return fits
 
     @property
     def folder(self) -> Path | None:
         """Where the arrays on disk are; None while there are none."""
         return None if self._group is None else self._folder
 
-    def _on_disk(self) -> Any:
+    def _made(self, name: str, shape: Sequence[int], chunks: Sequence[int], dtype: Any) -> Any:
+        """A new array on disk."""
         if self._group is None:
             import zarr
 
@@ -68,4 +113,7 @@ class Store:
                 ) from error
             self._group = zarr.open_group(self._folder, mode="w")
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        return self._group
+        cells = tuple(max(1, n) for n in chunks)
+        array = self._group.create_array(name, shape=tuple(shape), chunks=cells, dtype=dtype)
+        self.arrays[name] = array
+        return array

@@ -136,15 +136,30 @@ def measure(
         `progress` asked to stop; the model stays as it was.
     """
     names = set(wanted)
-    n_layers = len(circuit.blocks)
     lengths = [ids.shape[1]] * len(ids) if mask is None else [int(n) for n in mask.sum(-1)]
-    recorder = Recorder(lengths, n_layers, stores)
+    recorder = Recorder(lengths, len(circuit.blocks), stores)
+    _record(circuit, ids, mask, names, recorder, hooks, progress)
+    if recorder.is_stale:
+        recorder = Recorder(lengths, len(circuit.blocks), stores, copies=True)
+        _record(circuit, ids, mask, names, recorder, hooks, None)
+
+
+def _record(
+    circuit: Circuit,
+    ids: torch.Tensor,
+    mask: torch.Tensor | None,
+    names: set[str],
+    recorder: Recorder,
+    hooks: Sequence[Hook],
+    progress: Progress | None,
+) -> None:
     at_logits = [hook for hook in hooks if hook.site == "logits"]
     inside = [hook for hook in hooks if hook.site != "logits"]
+    batch = (ids.shape[0], ids.shape[1])
     with (
         torch.no_grad(),
         circuit.watched_attention(),
-        watching(circuit.taps, names, recorder.see, inside, (ids.shape[0], ids.shape[1])),
+        watching(circuit.taps, names, recorder.see, inside, batch),
         _told(circuit.blocks, progress),
     ):
         logits = forward(circuit.network, ids, mask)

@@ -95,7 +95,8 @@ def run(
     """
     model = language_model(scan, device, dtype)
     is_one = isinstance(prompt, str)
-    texts = [model.tokens(one) for one in ([prompt] if is_one else prompt)]
+    prompts: Sequence[Any] = [prompt] if is_one else prompt
+    texts = [model.tokens(one) for one in prompts]
     lengths = [len(text) for text in texts]
     if max_new_tokens:
         sampling = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}

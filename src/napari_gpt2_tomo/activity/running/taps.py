@@ -37,6 +37,8 @@ class Tap:
         Whether the tensor is also used elsewhere, so that a change must be made in place.
     computed
         Whether the view is computed anew, so that nothing can be changed there.
+    finish
+        What the model will do to the view in place, done before it is seen.
     """
 
     site: str
@@ -46,6 +48,7 @@ class Tap:
     view: View | None = None
     alias: bool = False
     computed: bool = False
+    finish: View | None = None
 
 
 def outer_taps(base: nn.Module, wiring: Wiring) -> Iterator[Tap]:
@@ -117,7 +120,8 @@ def _reader_taps(block: nn.Module, layer: int, wiring: Wiring, heads: HeadShape)
             yield Tap(which, layer, norm, "out", views[wiring.head_norm])
         elif (projection := below(block, path or wiring.fused)) is not None:
             part = partial(heads.part, which=which, fusion=wiring.fusion)
-            yield Tap(which, layer, projection, "out", _clipped(part, clip) if clip else part)
+            limit = partial(torch.clamp, min=-clip, max=clip) if clip else None
+            yield Tap(which, layer, projection, "out", part, finish=limit)
 
 
 def _mlp_taps(block: nn.Module, layer: int, wiring: Wiring) -> Iterator[Tap]:
@@ -151,15 +155,6 @@ def _same(values: torch.Tensor) -> torch.Tensor:
 
 def _heads_first(values: torch.Tensor) -> torch.Tensor:
     return values.transpose(-3, -2)
-
-
-def _clipped(part: View, limit: float) -> View:
-    """`part` of values that the model itself will clip, in place, once they have been seen."""
-
-    def clipped(values: torch.Tensor) -> torch.Tensor:
-        return part(values.clamp_(-limit, limit))
-
-    return clipped
 
 
 def _first_half(values: torch.Tensor) -> torch.Tensor:

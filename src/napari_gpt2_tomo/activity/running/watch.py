@@ -94,7 +94,9 @@ class _Through:
                 if changed is not part:
                     part.copy_(changed)
         if self.see is not None:
-            self.see(self.tap.site, self.tap.layer, self._part(tensor))
+            seen = self._part(tensor)
+            finish = self.tap.finish
+            self.see(self.tap.site, self.tap.layer, seen if finish is None else finish(seen))
         return tensor
 
     def before(self, module: nn.Module, args: Any, kwargs: dict[str, Any]) -> Any:
