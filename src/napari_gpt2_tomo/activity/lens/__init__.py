@@ -10,9 +10,9 @@ from .comparison import (
     titles,
 )
 from .continuing import Continuing, Drawing
-from .logit_lens import Lens, Trace, logit_lens, token_trace
-from .reading import NextToken, Reading, StepTaken, continuation, next_token, reading
-from .sampling import Sampling, sampling
+from .prediction import NextToken, Reading, StepTaken, continuation, next_token, reading
+from .projection import Lens, Trace, logit_lens, token_trace
+from .survivors import Sampling, sampling
 
 __all__ = [
     "NATS_PER_BIT",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ...base import TomoError
 from ..record import Activity
 from .chances import F64
 from .directions import Directions, directions, optional
@@ -187,6 +188,11 @@ def _targets(
     against: int | str | None,
     place: int,
 ) -> tuple[int, int | str | None]:
+    if not model.causal:
+        raise TomoError(
+            f"{model.name} is an encoder: its logits go through a head of its own that is no "
+            "matrix, so they are no sum over parts."
+        )
     if token is None:
         state = activity.read("resid_post", -1, slice(place, place + 1))
         token = int(model.unembed(state)[0].argmax())

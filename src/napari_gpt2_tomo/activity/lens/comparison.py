@@ -9,7 +9,7 @@ from ...base import TomoError
 from ..record import Activity, Tokens
 from ..record.states import states
 from .chances import F64, strongest
-from .reading import NextToken, next_token
+from .prediction import NextToken, next_token
 
 __all__ = ["NextComparison", "StreamComparison", "compare_next", "compare_streams", "titles"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..record import Tokens
-from .reading import StepTaken, continuation
+from .prediction import StepTaken, continuation
 
 if TYPE_CHECKING:
     from ..running.model import LanguageModel

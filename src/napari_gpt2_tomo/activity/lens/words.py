@@ -81,11 +81,11 @@ def _by_text(activity: Activity, text: str) -> int:
             if string == text:
                 return int(activity.tokens.ids[place])
         raise TomoError("There is no tokenizer here: name a token by its number, as #42.")
+    # Asked of the vocabulary: a tokenizer may put a space of its own before a text.
     tries = [text] if text[:1].isspace() else [text, f" {text}"]
     for one in tries:
-        found = tokenizer.find(one)
-        if len(found) == 1:
-            return int(found[0])
+        if one in tokenizer.vocabulary:
+            return tokenizer.vocabulary.index(one)
     ids = tokenizer.find(text)
     if not ids:
         raise TomoError("A token has at least one character.")

@@ -34,6 +34,8 @@ def strongest_plot(attribution: Attribution, count: int = STRONGEST) -> Plot:
     n_others = len(attribution.values) - len(chosen)
 
     def draw(figure: "Figure", theme: Theme) -> None:
+        from matplotlib.patches import Patch
+
         axes = figure.add_subplot()
         labels = [attribution.names[at] for at in chosen]
         values = [float(attribution.values[at]) for at in chosen]
@@ -48,10 +50,11 @@ def strongest_plot(attribution: Attribution, count: int = STRONGEST) -> Plot:
         axes.margins(x=0.16)
         axes.set_xlabel(f"share of the {attribution.target} = {attribution.total:.2f}")
         names = {"head": "head", "mlp": "MLP", "rest": "not accounted for"}
-        for kind in dict.fromkeys(kinds):
-            colour = theme.cycle[KINDS.index(kind)]
-            axes.bar(0, 0, color=colour, label=names.get(kind, kind))
-        figure.legend(loc="outside lower left", ncols=4)
+        handles = [
+            Patch(color=theme.cycle[KINDS.index(kind)], label=names.get(kind, kind))
+            for kind in dict.fromkeys(kinds)
+        ]
+        figure.legend(handles=handles, loc="outside lower left", ncols=4)
 
     return Plot(
         "logit-attribution",

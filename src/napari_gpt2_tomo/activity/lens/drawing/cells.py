@@ -96,7 +96,7 @@ def label_tokens(axes: "Axes", labels: Sequence[str], theme: Theme, first: int =
     fits = max((len(one) for one in shown), default=0) * LETTER * theme.size < room
     axes.set_xticks(places, shown, rotation=0 if fits else 90)
     if step > 1:
-        axes.set_xlabel(f"token {first} to {first + len(labels) - 1}, every {step}th is named")
+        axes.set_xlabel(f"token {first} to {first + len(labels) - 1}, one in {step} is named")
 
 
 def label_lines(axes: "Axes", labels: Sequence[str], theme: Theme) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from ....display.plots import Plot, Table, Theme
 from ..chances import NATS_PER_BIT
 from ..comparison import NextComparison, StreamComparison
-from ..logit_lens import Lens
+from ..projection import Lens
 from .cells import cut, heat_map, label_lines, label_tokens, percent
 from .lens_plots import Colour, draw_lens, short
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ....display.plots import Plot, Table, Theme
 from ..chances import NATS_PER_BIT
-from ..logit_lens import Lens, Trace
+from ..projection import Lens, Trace
 from .cells import cut, heat_map, label_lines, label_tokens, write_cells
 
 if TYPE_CHECKING:

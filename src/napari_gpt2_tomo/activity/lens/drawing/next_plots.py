@@ -7,8 +7,8 @@ import numpy as np
 
 from ....display.plots import Plot, Table, Theme
 from ..chances import NATS_PER_BIT
-from ..reading import NextToken, Reading, StepTaken
-from ..sampling import Sampling
+from ..prediction import NextToken, Reading, StepTaken
+from ..survivors import Sampling
 from .cells import cut, heat_map, label_tokens, percent, row_bars, write_cells
 
 if TYPE_CHECKING:

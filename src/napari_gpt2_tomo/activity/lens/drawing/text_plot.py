@@ -6,7 +6,7 @@ import numpy as np
 
 from ....display.plots import Plot, Table, Theme
 from ..chances import F64, NATS_PER_BIT
-from ..reading import Reading
+from ..prediction import Reading
 from .cells import POINTS, cut
 
 if TYPE_CHECKING:

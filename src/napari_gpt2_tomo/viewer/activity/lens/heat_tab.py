@@ -14,8 +14,11 @@ from ..plot_view import PlotView
 
 __all__ = ["HeatTab", "state_of"]
 
-COLUMN = 46
-"""Pixels of a position: five letters fit."""
+COLUMN = (26, 46)
+"""Least and most pixels of a position: three letters fit, or five."""
+
+LETTER = 7.0
+"""Pixels of a letter in a cell, with a share of the margins."""
 
 NAMES = 110
 """Pixels that the names of the states take."""
@@ -40,6 +43,7 @@ class HeatTab(QWidget):  # type: ignore[misc]
         self._lens: Lens | None = None
         self._colour: Colour = "probability"
         self._mark = (0, 0)
+        self._column = COLUMN[1]
         self.view = PlotView()
         self.bar = QScrollBar(Qt.Orientation.Horizontal)
         self.bar.setToolTip("Move along the text")
@@ -63,6 +67,10 @@ class HeatTab(QWidget):  # type: ignore[misc]
 
     def show_lens(self, lens: Lens | None, colour: Colour, mark: tuple[int, int]) -> None:
         """Show a lens, with a frame around a state and a position."""
+        if lens is not None and lens is not self._lens:
+            lengths = [len(word) for word in lens.strings().ravel()]
+            usual = LETTER * float(np.quantile(lengths, 0.8)) + 10
+            self._column = int(np.clip(usual, *COLUMN))
         self._lens, self._colour, self._mark = lens, colour, mark
         self._fit()
         self._draw()
@@ -77,7 +85,7 @@ class HeatTab(QWidget):  # type: ignore[misc]
 
     def _room(self) -> int:
         width = int(self.view.canvas.width())
-        return max(1, (width - NAMES) // COLUMN)
+        return max(1, (width - NAMES) // self._column)
 
     def _fit(self) -> None:
         """Let the bar reach all positions, and bring the marked one into view."""
