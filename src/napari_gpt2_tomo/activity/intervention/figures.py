@@ -23,6 +23,9 @@ __all__ = ["FIGURES", "change_plot", "effect_plot", "sweep_plot"]
 WORK = 2e12
 """Multiplications that a figure of the report may cost: seconds to a minute on a processor."""
 
+MOST_SHARE = 2.0
+"""Shares of the way to the other prompt beyond which the way is too short to measure by."""
+
 HALF = 0.38
 """Height of one of the two bars of a token, in rows."""
 
@@ -134,9 +137,11 @@ def sweep_plot(sweep: Sweep, place: tuple[int, int] | None = None) -> Plot:
         A cell to mark: layer, and head or token.
     """
     restored = sweep.restored
+    if restored is not None and np.abs(restored).max() > MOST_SHARE:
+        restored = None
     values = sweep.effects if restored is None else restored
     is_kl = restored is None and sweep.metric.kind == "kl"
-    label = f"{sweep.metric_title}: {'' if is_kl else 'change'}".rstrip(": ")
+    label = sweep.metric_title
     if restored is not None:
         label = f"{sweep.metric_title}: share of the way to the other prompt"
     elif not is_kl:

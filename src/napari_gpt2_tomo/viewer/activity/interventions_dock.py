@@ -59,14 +59,17 @@ class InterventionsDock(Following):
     def refresh(self) -> None:
         """See `Following`; without an activity the composition of a scan is shown."""
         super().refresh()
-        has_activity = self.activity is not None
-        weights = self._weights() if not has_activity else None
+        weights = None if self.activity is not None else self._weights()
+        alone = weights is not None
+        was_alone = not self.tabs.isTabEnabled(CHANGES)
         for tab in (CHANGES, SWEEP):
-            self.tabs.setTabEnabled(tab, has_activity)
+            self.tabs.setTabEnabled(tab, not alone)
         if weights is not None:
             self._pages.setCurrentIndex(1)
             self.tabs.setCurrentIndex(COMPOSITION)
             self.composition.show_weights(weights)
+        elif was_alone:
+            self.tabs.setCurrentIndex(CHANGES)
 
     def show_activity(self, activity: Activity) -> None:
         """See `Following`."""

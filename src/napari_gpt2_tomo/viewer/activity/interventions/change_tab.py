@@ -20,13 +20,13 @@ from qtpy.QtWidgets import (
 from ....activity.intervention.change import Change, describe
 from ....activity.intervention.effect import Effect
 from ....activity.intervention.figures import change_plot, effect_plot
-from ....activity.lens.words import token_of
+from ....activity.lens.words import labels_of, token_of
 from ....activity.record import Activity
 from ....base import TomoError
 from ..desk import Place
 from ..lens.later import Later
 from ..plot_view import PlotView
-from .choices import HOW, NO_MODEL, WHAT, OtherPrompt, change_of, combo, component_at
+from .choices import HOW, HOW_TIP, NO_MODEL, WHAT, OtherPrompt, change_of, combo, component_at
 
 __all__ = ["ChangeTab"]
 
@@ -53,7 +53,7 @@ class ChangeTab(QWidget):  # type: ignore[misc]
         self._place = Place()
         self._effect: Effect | None = None
         self.what = combo(WHAT, "What to change, at the layer and index that the docks look at")
-        self.how = combo(HOW, "What to do with it")
+        self.how = combo(HOW, HOW_TIP)
         self.only = QCheckBox()
         self.only.setToolTip("At the token that is looked at alone, not at all tokens")
         self.add_button = QPushButton("Add")
@@ -68,6 +68,7 @@ class ChangeTab(QWidget):  # type: ignore[misc]
         self.everywhere.setToolTip("Put the run with these changes on the desk, beside the first")
         self.also = QLineEdit()
         self.also.setPlaceholderText("Also show tokens: her, him or #42")
+        self.also.setToolTip("Words with commas between; of two the difference of logits is told")
         self.also.setClearButtonEnabled(True)
         self.view_choice = combo(
             {"Probabilities": effect_plot, "Logits": change_plot}, "What the bars are"
@@ -193,8 +194,10 @@ class ChangeTab(QWidget):  # type: ignore[misc]
             return
         self.other.setVisible(self.how.currentData() == "patch")
         component = component_at(self.what.currentData(), self._place)
-        self.add_button.setText(f"Add {component if component.index is not None else 'it'}"[:28])
-        self.add_button.setToolTip(f"{component}")
+        what = {"mlp": "MLP"}.get(component.kind, component.kind)
+        index = "" if component.index is None else f" {component.index}"
+        self.add_button.setText(f"Add L{component.layer} {what}{index}")
+        self.add_button.setToolTip(str(component))
         label = activity.tokens.labels[self._place.token]
         self.only.setText(f"Only at token {self._place.token}  {label}")
         for widget in (self.add_button, self.list, self.everywhere):
@@ -241,6 +244,10 @@ class ChangeTab(QWidget):  # type: ignore[misc]
                     also.append(token_of(self._activity, word.strip()))
                 except TomoError as error:
                     self._say(str(error))
+        if len(also) == 2:
+            names = labels_of(self._activity, also)
+            before, after = effect.difference(also[0], also[1])
+            self._say(f"Logit of {names[0]} − {names[1]}: {before:+.2f} → {after:+.2f}")
         draw = self.view_choice.currentData()
         self.view.show_plot(draw(effect, also=also))
 

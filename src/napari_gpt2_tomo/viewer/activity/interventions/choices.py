@@ -10,7 +10,16 @@ from ....activity.record import Activity
 from ....base import TomoError
 from ..desk import Place
 
-__all__ = ["HOW", "NO_MODEL", "WHAT", "OtherPrompt", "change_of", "combo", "component_at"]
+__all__ = [
+    "HOW",
+    "HOW_TIP",
+    "NO_MODEL",
+    "WHAT",
+    "OtherPrompt",
+    "change_of",
+    "combo",
+    "component_at",
+]
 
 NO_MODEL = "This activity was stored without its model: run the prompt again to change something."
 
@@ -24,8 +33,13 @@ WHAT = {
 }
 """What can be changed, and its kind."""
 
-HOW = {"Set to 0": "zero", "Set to its mean": "mean", "Patch from a prompt": "patch"}
+HOW = {"Zero": "zero", "Mean": "mean", "Patch": "patch"}
 """What can be done to it."""
+
+HOW_TIP = (
+    "Zero: it gives 0. Mean: it gives its mean over this prompt. Patch: it gives what it gives "
+    "for another prompt."
+)
 
 
 def combo(choices: dict[str, Any], tip: str) -> QComboBox:
@@ -34,8 +48,6 @@ def combo(choices: dict[str, Any], tip: str) -> QComboBox:
     for title, value in choices.items():
         box.addItem(title, value)
     box.setToolTip(tip)
-    box.setMinimumContentsLength(6)
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     return box
 
 

@@ -46,7 +46,7 @@ class CompositionTab(QWidget):  # type: ignore[misc]
             "Put the gains of the norms into the weights, and take away what LayerNorm ignores"
         )
         self.earlier, self.later_box = QSpinBox(), QSpinBox()
-        self.arrow = QLabel("writes, reads")
+        self.arrow = QLabel("→")
         self.said = QLabel()
         self.said.setWordWrap(True)
         self.view = PlotView()
@@ -57,8 +57,12 @@ class CompositionTab(QWidget):  # type: ignore[misc]
         low.addStretch(1)
         for widget in (self.earlier, self.arrow, self.later_box):
             low.addWidget(widget)
-        for box, word in ((self.earlier, "L"), (self.later_box, "L")):
-            box.setPrefix(word)
+        for box, word in (
+            (self.earlier, "Layer that writes"),
+            (self.later_box, "Layer that reads"),
+        ):
+            box.setPrefix("L")
+            box.setToolTip(word)
             box.valueChanged.connect(self._spun)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)

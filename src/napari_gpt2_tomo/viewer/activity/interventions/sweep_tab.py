@@ -13,25 +13,30 @@ from ....base import TomoError
 from ..desk import Place
 from ..lens.later import Later
 from ..plot_view import PlotView
-from .choices import HOW, NO_MODEL, OtherPrompt, combo
+from .choices import HOW, HOW_TIP, NO_MODEL, OtherPrompt, combo
 
 __all__ = ["SweepTab"]
 
 OVER = {
     "Every head": "heads",
-    "Attention, token by token": "attention",
-    "MLP, token by token": "mlp",
-    "Residual stream, token by token": "resid_pre",
+    "Stream by token": "resid_pre",
+    "Attention by token": "attention",
+    "MLP by token": "mlp",
 }
 """What is gone through."""
 
 METRICS = {
     "Divergence": "kl",
-    "Logit of": "logit",
-    "Logit difference": "difference",
-    "Probability of": "probability",
+    "Logit": "logit",
+    "Difference": "difference",
+    "Probability": "probability",
 }
 """What is measured of the next token."""
+
+METRIC_TIP = (
+    "What is measured of the token that follows the one looked at. Divergence: of all "
+    "probabilities (KL). Logit and probability: of one token. Difference: of two logits."
+)
 
 BEGIN = "Changes one thing after the other, runs the prompt each time and shows the effect."
 
@@ -53,9 +58,9 @@ class SweepTab(QWidget):  # type: ignore[misc]
         self._place = Place()
         self._sweep: Sweep | None = None
         self.over = combo(OVER, "What is changed, one after the other")
-        self.how = combo(HOW, "What is done to it")
+        self.how = combo(HOW, HOW_TIP)
         self.other = OtherPrompt()
-        self.metric = combo(METRICS, "What is measured of the token after the one looked at")
+        self.metric = combo(METRICS, METRIC_TIP)
         self.token, self.minus = QLineEdit(), QLineEdit()
         self.token.setPlaceholderText("token")
         self.minus.setPlaceholderText("minus token")
@@ -66,7 +71,7 @@ class SweepTab(QWidget):  # type: ignore[misc]
         top, middle = QHBoxLayout(), QHBoxLayout()
         top.addWidget(self.over, stretch=3)
         top.addWidget(self.how, stretch=2)
-        for widget, stretch in ((self.metric, 2), (self.token, 2), (self.minus, 2)):
+        for widget, stretch in ((self.metric, 0), (self.token, 1), (self.minus, 1)):
             middle.addWidget(widget, stretch=stretch)
         middle.addWidget(self.start_button)
         layout = QVBoxLayout(self)
