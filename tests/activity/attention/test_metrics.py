@@ -116,6 +116,8 @@ def test_rows_that_do_not_sum_to_one_are_taken_as_distributions_for_their_entrop
     assert found["entropy"] == pytest.approx(whole["entropy"], rel=1e-6)
     assert found["distance"] == pytest.approx(whole["distance"], rel=1e-6)
     assert found["first"] == pytest.approx(whole["first"] / 2, rel=1e-6)
+    assert found["nowhere"] == pytest.approx(0.5)
+    assert np.isnan(whole["nowhere"])
 
 
 def test_a_pattern_that_does_not_fit_the_tokens_is_refused():

@@ -102,6 +102,13 @@ _ALL = (
         OLSSON,
     ),
     Metric(
+        "nowhere",
+        "no token",
+        "mean of 1 − Σ A[i, j], where rows do not sum to 1",
+        "Rests on a sink of the model's own that is no token.",
+        XIAO,
+    ),
+    Metric(
         "last_peak",
         "last token's peak",
         "max over j of A[T−1, j]",

@@ -84,9 +84,14 @@ class Circuits:
         The circuit is vocab × vocab of rank d_head: its other eigenvalues are those of the small
         matrix W_Vᵀ (W_E W_Uᵀ) W_O, since AB and BA have the same.
         """
-        reads = np.asarray(self.weights.weight("v", layer, self._shared(head)), np.float64)
-        writes = np.asarray(self.weights.weight("o", layer, head), np.float64)
-        return np.linalg.eigvals(reads.T @ (self._copied @ writes)).astype(np.complex128)
+        return self._eigenvalues(
+            self.weights.weight("v", layer, self._shared(head)),
+            self.weights.weight("o", layer, head),
+        )
+
+    def _eigenvalues(self, reads: F32, writes: F32) -> NDArray[np.complex128]:
+        small = reads.astype(np.float64).T @ (self._copied @ writes)
+        return np.linalg.eigvals(small).astype(np.complex128)
 
     def copying(self, progress: Progress | None = None) -> HeadMetrics:
         """``copying`` and ``positive`` of every head: NaN where a head writes nothing.
@@ -105,11 +110,19 @@ class Circuits:
         progress.start(sizes.n_layers, f"Eigenvalues of the heads of {self.weights.name}")
         copying = np.full((sizes.n_layers, sizes.n_heads), np.nan)
         positive = copying.copy()
+        most = float(np.linalg.norm(self._copied))
         for layer in range(sizes.n_layers):
+            # Read once for all heads: the weights may lie on disk.
+            reads, writes = (self.weights.weight(role, layer) for role in ("v", "o"))
+            size = writes.shape[1] // sizes.n_heads
             for head in range(sizes.n_heads):
-                values = self.eigenvalues(layer, head)
+                own = self._shared(head)
+                v = reads[:, own * size : (own + 1) * size]
+                o = writes[:, head * size : (head + 1) * size]
+                values = self._eigenvalues(v, o)
                 total = np.abs(values).sum()
-                if total > NEGLIGIBLE * self._largest(layer, head):
+                # Σ |λ| cannot exceed the product of the norms of the factors.
+                if total > NEGLIGIBLE * most * float(np.linalg.norm(v) * np.linalg.norm(o)):
                     copying[layer, head] = values.sum().real / total
                     positive[layer, head] = (values.real > 0).mean()
             progress.advance(1)
@@ -150,15 +163,6 @@ class Circuits:
             "v", layer, self._shared(head)
         )
         return np.asarray(values @ self.weights.weight("o", layer, head).T, np.float32)
-
-    def _largest(self, layer: int, head: int) -> float:
-        """What Σ |λ| of a head cannot exceed: the product of the norms of its factors."""
-        factors = (
-            self._copied,
-            self.weights.weight("v", layer, self._shared(head)),
-            self.weights.weight("o", layer, head),
-        )
-        return float(np.prod([np.linalg.norm(factor) for factor in factors]))
 
     def _shared(self, head: int) -> int:
         """The key/value head that a query head reads."""

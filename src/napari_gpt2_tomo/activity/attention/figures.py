@@ -11,7 +11,7 @@ from ...display.plots import Plot, Table, Theme
 from ..record import Activity
 from .catalogue import METRICS, metric
 from .drawing import matrix, pairs, token_axes, token_ticks, whole_ticks
-from .looks import Look, all_small, is_causal, shown
+from .looks import Look, all_small, is_causal, shown, shown_layer
 from .metrics import HeadMetrics, head_metrics, head_name
 from .mosaic import Mosaic
 from .patterns import from_last, hide_future, thumbnails, to_first
@@ -103,7 +103,7 @@ def layer_plot(activity: Activity, layer: int, look: Look | None = None) -> Plot
     labels = activity.tokens.labels
     columns = min(COLUMNS, heads)
     rows = -(-heads // columns)
-    values = np.array([shown(activity, layer, head, look) for head in range(heads)])
+    values = shown_layer(activity, layer, look)
     most = float(np.nanmax(values)) if np.isfinite(values).any() else 1.0
 
     def draw(figure: "Figure", theme: Theme) -> None:

@@ -1,16 +1,16 @@
 """Ways to look at a pattern: raw or weighted with the values, with or without the first token."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..record import Activity
 from .patterns import THUMBNAIL, hide_future, thumbnails, without_first
-from .values import weighted_pattern
+from .values import layer_value_norms, weighted_pattern
 
-__all__ = ["Look", "all_small", "is_causal", "shown"]
+__all__ = ["Look", "all_small", "is_causal", "shown", "shown_layer"]
 
 F32 = NDArray[np.float32]
 
@@ -74,11 +74,26 @@ def shown(
     if look.weight == "values":
         values = weighted_pattern(activity, layer, head)
     else:
-        values = activity.read("pattern", layer, head).astype(np.float32)
+        values = activity.read("pattern", layer, head)
+    return _seen(values, look, is_causal(activity) if causal is None else causal)
+
+
+def shown_layer(
+    activity: Activity, layer: int, look: Look | None = None, causal: bool | None = None
+) -> F32:
+    """`shown` of all heads of a layer: ``(head, query, key)``; the weights are read once."""
+    look = look or Look()
+    values = activity.read("pattern", layer)
+    if look.weight == "values":
+        values = values * layer_value_norms(activity, layer)[:, None, :]
+    return _seen(values, look, is_causal(activity) if causal is None else causal)
+
+
+def _seen(values: NDArray[Any], look: Look, causal: bool) -> F32:
+    """Values ``(…, query, key)`` without what is not looked at."""
     if not look.first:
         values = without_first(values)
-    causal = is_causal(activity) if causal is None else causal
-    return hide_future(values) if causal else values
+    return hide_future(values) if causal else np.asarray(values, np.float32)
 
 
 def all_small(activity: Activity, look: Look | None = None, size: int = THUMBNAIL) -> F32:
@@ -89,10 +104,10 @@ def all_small(activity: Activity, look: Look | None = None, size: int = THUMBNAI
     TomoError
         See `shown`.
     """
-    layers, heads = activity["pattern"].shape[:2]
     causal = is_causal(activity)
-    rows = []
-    for layer in range(layers):
-        patterns = [shown(activity, layer, head, look, causal) for head in range(heads)]
-        rows.append(thumbnails(np.stack(patterns)[None], size))
-    return np.concatenate(rows)
+    return np.concatenate(
+        [
+            thumbnails(shown_layer(activity, layer, look, causal)[None], size)
+            for layer in range(len(activity["pattern"]))
+        ]
+    )

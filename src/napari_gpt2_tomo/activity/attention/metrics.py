@@ -28,6 +28,7 @@ FROM_PATTERN = (
     "special",
     "duplicate",
     "prefix",
+    "nowhere",
     "last_peak",
     "last_first",
     "entropy",
@@ -154,6 +155,10 @@ def head_metrics(
     )
 
 
+WHOLE = 1e-2
+"""How far rows of half precision may be from 1 by rounding."""
+
+
 @dataclass(frozen=True)
 class _Masks:
     """What a text says about its pairs (query, key), once for all heads."""
@@ -209,6 +214,7 @@ def _of_layer(pattern: Floats, masks: _Masks) -> dict[str, Floats]:
         ),
         "duplicate": _mean_sum(pattern, masks.duplicate),
         "prefix": _mean_sum(pattern, masks.prefix),
+        "nowhere": _mean(1 - total[:, queries]) if (total < 1 - WHOLE).any() else nothing,
         "last_peak": last.max(axis=-1),
         "last_first": last[:, 0],
         "entropy": _mean(entropy[:, queries]),

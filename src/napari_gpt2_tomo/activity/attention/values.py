@@ -17,7 +17,14 @@ from ..record import Activity
 if TYPE_CHECKING:
     from ..running.model import LanguageModel
 
-__all__ = ["key_value_head", "model_of", "output_norms", "value_norms", "weighted_pattern"]
+__all__ = [
+    "key_value_head",
+    "layer_value_norms",
+    "model_of",
+    "output_norms",
+    "value_norms",
+    "weighted_pattern",
+]
 
 F32 = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -51,7 +58,30 @@ def value_norms(activity: Activity, layer: int, head: int) -> Floats:
         The values were not recorded, or the model is not loaded.
     """
     values = activity.read("v", layer, key_value_head(activity, head))
-    return _lengths(values, model_of(activity, "The value-weighted pattern"), layer, head)
+    model = model_of(activity, "The value-weighted pattern")
+    return _lengths(values, model.weight("o", layer, head))
+
+
+def layer_value_norms(activity: Activity, layer: int) -> Floats:
+    """`value_norms` of all heads of a layer, ``(head, token)``; its weights are read once.
+
+    Raises
+    ------
+    TomoError
+        See `value_norms`.
+    """
+    values = activity.read("v", layer)
+    out = model_of(activity, "The value-weighted pattern").weight("o", layer)
+    heads = activity["pattern"].shape[1]
+    size = out.shape[1] // heads
+    return np.array(
+        [
+            _lengths(
+                values[key_value_head(activity, head)], out[:, head * size : (head + 1) * size]
+            )
+            for head in range(heads)
+        ]
+    )
 
 
 def weighted_pattern(activity: Activity, layer: int, head: int) -> F32:
@@ -84,22 +114,25 @@ def output_norms(activity: Activity) -> Floats:
         )
     gathered = activity["z"]
     model = model_of(activity, "The norm of a head's output")
-    layers, heads = gathered.shape[:2]
-    return np.array(
-        [
+    norms = []
+    for layer in range(len(gathered)):
+        rows = activity.read("z", layer)
+        out = model.weight("o", layer)
+        size = rows.shape[-1]
+        norms.append(
             [
-                _lengths(activity.read("z", layer, head), model, layer, head).mean()
-                for head in range(heads)
+                _lengths(one, out[:, head * size : (head + 1) * size]).mean()
+                for head, one in enumerate(rows)
             ]
-            for layer in range(layers)
-        ]
-    )
+        )
+    return np.array(norms)
 
 
-def _lengths(vectors: NDArray[np.float32], model: "LanguageModel", layer: int, head: int) -> Floats:
-    """‖W_O x‖ for rows x ``(token, d_head)``; through W_Oᵀ W_O, which is small."""
-    out = np.asarray(model.weight("o", layer, head), np.float64)
-    rows = np.asarray(vectors, np.float64)
+def _lengths(vectors: F32, weight: F32) -> Floats:
+    """‖W_O x‖ for rows x ``(token, d_head)`` and W_O ``(channel, d_head)``; through W_Oᵀ W_O,
+    which is small.
+    """
+    rows, out = np.asarray(vectors, np.float64), np.asarray(weight, np.float64)
     squares = np.einsum("td,de,te->t", rows, out.T @ out, rows, optimize=True)
     lengths: Floats = np.sqrt(np.maximum(squares, 0))
     return lengths

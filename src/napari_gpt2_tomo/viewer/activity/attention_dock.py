@@ -45,7 +45,7 @@ PATTERN, HEADS, METRICS, CIRCUIT = range(4)
 ARROW = 34
 """Pixels of a button beside its text: margins, and the arrow of its menu."""
 
-AT_ONCE = 4_000_000
+AT_ONCE = 2_000_000
 """Pairs that are measured within a few dozen milliseconds; more are measured in a thread."""
 
 WEIGHTS = {"Attention": "raw", "Attention × ‖value‖": "values"}
@@ -267,7 +267,8 @@ class AttentionDock(Following):
         self.heads.select(place.layer, place.head)
 
     def _thumbnails(self, activity: Activity, look: Look) -> None:
-        if activity["pattern"].size <= AT_ONCE:
+        # The weights of all layers may lie on disk.
+        if look.weight == "raw" and activity["pattern"].size <= AT_ONCE:
             self.grid.show_heads(all_small(activity, look))
             return
 

@@ -10,7 +10,7 @@ from qtpy.QtGui import QColor, QFontMetricsF, QPainter, QPen
 from qtpy.QtWidgets import QWidget
 
 from ..plot_view import theme_of
-from .paint import bar, elided, image_of
+from .paint import bar, elided, image_of, shade
 
 __all__ = ["MatrixView"]
 
@@ -24,6 +24,12 @@ LONGEST = 84
 
 SCALE = 34
 """Pixels below the matrix for the scale of its colours."""
+
+CORNER = 40
+"""Pixels of the corner's sides that the names of the axes need."""
+
+FAINT = 0.3
+"""Share of the ink of those names; its square root is what is drawn."""
 
 BAR = 90
 """Pixels of the width of that scale."""
@@ -109,6 +115,8 @@ class MatrixView(QWidget):  # type: ignore[misc]
             veil.setAlphaF(0.35)
             painter.fillRect(QRectF(left, top, cell, n * cell), veil)
         self._names(painter, left, top, cell, upright)
+        if upright and left > CORNER and top > CORNER:
+            self._axes(painter, left, top)
         if self._at is not None:
             query, key = self._at
             painter.setPen(QPen(QColor(theme.accent), 1.5))
@@ -119,6 +127,17 @@ class MatrixView(QWidget):  # type: ignore[misc]
         scale = QRectF(left, box.bottom() + 10, BAR, 8)
         bar(painter, scale, most, theme, self._unit, self.width() - left)
         painter.end()
+
+    def _axes(self, painter: QPainter, left: float, top: float) -> None:
+        """Say in the corner which side is which."""
+        font = self.font()
+        font.setPixelSize(LETTERS[1] - 2)
+        painter.setFont(font)
+        painter.setPen(shade(theme_of(self).text, FAINT))
+        line = QFontMetricsF(font).height()
+        ends = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        for place, text in ((2, "key →"), (1, "query ↓")):
+            painter.drawText(QRectF(0, top - PAD - place * line, left - PAD, line), ends, text)
 
     def _names(
         self, painter: QPainter, left: float, top: float, cell: float, upright: bool

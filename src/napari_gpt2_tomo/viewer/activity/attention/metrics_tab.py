@@ -64,6 +64,7 @@ class MetricsTab(QWidget):  # type: ignore[misc]
         super().__init__(parent)
         self.model = MetricsModel(self)
         self._selected = (0, 0)
+        self._stale = False
         self.table = QTableView()
         self.table.setModel(sortable(self.model, self.table))
         self.table.setSortingEnabled(True)
@@ -136,7 +137,7 @@ class MetricsTab(QWidget):  # type: ignore[misc]
             self._fill()
             self.table.resizeColumnsToContents()
         self.select(*self._selected)
-        self._draw()
+        self._draw_soon()
 
     def select(self, layer: int, head: int) -> None:
         """Mark a head in the table and in the scatter."""
@@ -149,7 +150,7 @@ class MetricsTab(QWidget):  # type: ignore[misc]
             self.table.selectionModel().select(index, flags.ClearAndSelect | flags.Rows)
             self.table.scrollTo(index)
         if moved:
-            self._draw()
+            self._draw_soon()
 
     def describe(self, layer: int, head: int) -> str:
         """A head's name and its metrics."""
@@ -174,7 +175,20 @@ class MetricsTab(QWidget):  # type: ignore[misc]
             box.setCurrentIndex(min(place, box.count() - 1) if found < 0 else found)
             box.blockSignals(False)
 
+    def showEvent(self, event: Any) -> None:
+        """See Qt: draw what was not drawn while nobody saw it."""
+        super().showEvent(event)
+        if self._stale:
+            self._draw()
+
+    def _draw_soon(self) -> None:
+        if self.isVisible():
+            self._draw()
+        else:
+            self._stale = True
+
     def _draw(self, index: int = 0) -> None:
+        self._stale = False
         x, y = self.across.currentData(), self.up.currentData()
         if x is None or y is None:
             self.plot.show_plot(None)
