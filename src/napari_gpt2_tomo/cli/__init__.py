@@ -6,7 +6,7 @@ Everything heavy is imported inside the command that needs it: ``--help`` answer
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import cache, html, lesson, pictures, read, show
+from . import activity, cache, html, lesson, pictures, read, show
 from .app import app, main
 from .progress import terminal_progress
 
@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, Callable[..., Any]] = {
     "movie": pictures.movie,
     "html": html.html,
     "lesson": lesson.lesson,
+    "activity": activity.activity,
     "cache": cache.cache,
 }
 """Every command by name, as ``--help`` lists them."""
