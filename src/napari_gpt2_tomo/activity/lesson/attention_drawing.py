@@ -21,7 +21,7 @@ CELL = (14.0, 30.0)
 ROOM = 460.0
 """Pixels that all cells of a row have together, if they may be so small."""
 
-MINIATURE = 44
+MINIATURE = 60
 """Pixels of the side of one pattern among all."""
 
 
@@ -41,9 +41,9 @@ def matrix(pattern: F32, labels: list[str], query: int, key: int, causal: bool) 
     """
     n = len(labels)
     cell = float(np.clip(ROOM / n, *CELL))
-    left = 14 + LETTER * max(len(short(one)) for one in labels)
-    top = 14 + LETTER * 0.8 * max(len(short(one, 10)) for one in labels)
-    parts = []
+    left = max(70.0, 14 + LETTER * max(len(short(one)) for one in labels))
+    top = 24 + LETTER * 0.8 * max(len(short(one, 10)) for one in labels)
+    parts = [text(0, 11, "from ↓ to →", "tick")]
     for i, label in enumerate(labels):
         middle = (i + 0.5) * cell
         kind = "label chosen" if i == query else "label"
@@ -140,7 +140,8 @@ def gallery(every: F32, layer: int, head: int) -> str:
             parts.append(
                 f'<svg class="mini" x="{x:g}" y="{y:g}" width="{side}" height="{side}" '
                 f'viewBox="{h * n} {i * n} {n} {n}" preserveAspectRatio="none" data-mini="{i},{h}">'
-                f'<use href="#patterns"/></svg>'
+                f'<rect class="ground" x="{h * n}" y="{i * n}" width="{n}" height="{n}"/>'
+                '<use href="#patterns"/></svg>'
             )
     defs = (
         f'<defs><image id="patterns" href="data:image/png;base64,{data}" width="{n_heads * n}" '

@@ -236,15 +236,14 @@ def lines(
         )
 
     parts = [text(left, 11, up, "tick")]
-    for value in (low, (low + high) / 2, high):
+    for value in _round_values(low, high):
         _, y = at(x_low, value)
         parts.append(f'<path class="grid" d="M{left} {y:.1f}H{width - right:.1f}"/>')
-        parts.append(text(left - 6, y + 4, f"{value:.3g}".replace("-", "−"), "tick", "end"))
+        parts.append(text(left - 6, y + 4, f"{value:g}".replace("-", "−"), "tick", "end"))
     for place, words in ticks or [(one, f"{one:g}") for one in (min(x), max(x))]:
         parts.append(text(at(place, low)[0], height - 20, words, "tick", "middle"))
     parts.append(text((left + width - right) / 2, height - 4, across, "tick", "middle"))
-    ends: list[float] = []
-    for i, (name, values) in enumerate(series):
+    for i, (_, values) in enumerate(series):
         path = "L".join("{:.1f} {:.1f}".format(*at(*one)) for one in zip(x, values, strict=True))
         parts.append(f'<path class="line c{i % 4}" d="M{path}"/>')
         if dots:
@@ -252,13 +251,25 @@ def lines(
                 '<circle class="dot c{}" cx="{:.1f}" cy="{:.1f}" r="2.6"/>'.format(i % 4, *at(*one))
                 for one in zip(x, values, strict=True)
             )
-        end_x, end_y = at(x[-1], values[-1])
-        # Names keep a line's distance from one another.
-        while any(abs(end_y - other) < 12 for other in ends):
-            end_y += 4
-        ends.append(end_y)
-        parts.append(text(end_x + 7, end_y + 4, name, f"name c{i % 4}"))
+    # Names stand at the ends of their curves, from top to bottom, a line apart.
+    beside = at(x[-1], low)[0] + 7
+    lowest = 0.0
+    for i in sorted(range(len(series)), key=lambda i: -series[i][1][-1]):
+        lowest = max(lowest, at(x[-1], series[i][1][-1])[1] + 4)
+        parts.append(text(beside, lowest, series[i][0], f"name c{i % 4}"))
+        lowest += 12
     for place, value, kind in points:
         cx, cy = at(place, value)
         parts.append(f'<circle class="{in_attribute(kind)}" cx="{cx:.1f}" cy="{cy:.1f}" r="3"/>')
     return svg(width, height, label, "".join(parts), "plot")
+
+
+def _round_values(low: float, high: float) -> list[float]:
+    """Three to six round numbers between two values."""
+    rough = (high - low) / 4 or 1.0
+    power = 10.0 ** np.floor(np.log10(rough))
+    step = next(power * one for one in (1, 2, 2.5, 5, 10) if power * one >= rough)
+    first = np.ceil(low / step)
+    return [
+        float(f"{(first + i) * step:.10g}") for i in range(int((high / step) - first + 1e-9) + 1)
+    ]

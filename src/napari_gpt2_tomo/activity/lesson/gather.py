@@ -151,7 +151,7 @@ def gather(
         heads=heads,
         every=activity.read("pattern")[:, :, choice.drawn, choice.drawn].astype(np.float32),
         neuron=gather_neuron(model, activity, facts, choice.layer, choice.focus),
-        block=_block(model, activity, choice),
+        block=_block(model, activity, facts, choice),
         final_norm=final,
         prediction=prediction,
         loss=loss,
@@ -323,7 +323,7 @@ def _positions(
     return Positions("rotary", vectors, stream, rotary, q, turned)
 
 
-def _block(model: "LanguageModel", activity: Activity, choice: Choice) -> Block:
+def _block(model: "LanguageModel", activity: Activity, facts: Facts, choice: Choice) -> Block:
     def one(name: str) -> F64:
         return activity.read(name, choice.layer, choice.focus).astype(np.float64)
 
@@ -332,16 +332,24 @@ def _block(model: "LanguageModel", activity: Activity, choice: Choice) -> Block:
 
     names = ("resid_pre", "attn_out", "mlp_out", "resid_post")
     before, attention, mlp, after = map(one, names)
+    between = one("resid_mid") if "resid_mid" in activity else None
+    norm = None
+    if model.scheme == "post-norm" and between is not None:
+        norm = gather_norm(
+            model, facts, "attn_post_norm", before + attention, layer=choice.layer, after=between
+        )
     miss = np.abs(before + attention + mlp - after).max()
     return Block(
         choice.layer,
         before,
         attention,
+        between,
         mlp,
         after,
         np.stack([length(name) for name in names], 1),
         _guesses(model, activity, choice.focus),
         bool(miss <= 5e-3 * np.abs(after).max()),
+        norm,
     )
 
 

@@ -184,6 +184,8 @@ def read_slots(
         "kv": str(source),
         "query": labels[query],
         "key": labels[key],
+        "query-at": str(heads.first + query),
+        "key-at": str(heads.first + key),
         "share": percent(float(pattern[key])),
     }
     if heads.adds is not None:
@@ -218,7 +220,7 @@ def read_slots(
     here = float(powers.sum())
     everything = here / max(float(pattern.sum()), 1e-12)
     for row in range(KEYS):
-        names = (f"sm:{row}", f"s:{row}", f"e:{row}", f"p:{row}", f"vt:{row}", f"vp:{row}")
+        names = tuple(f"{name}:{row}" for name in ("sm", "at", "s", "e", "p", "vt", "vp"))
         if row >= len(ranked) or not np.isfinite(visible[ranked[row]]):
             found |= dict.fromkeys(names, "")
             found |= {f"v:{row}:{d}": "" for d in range(DIMS)}
@@ -230,6 +232,7 @@ def read_slots(
                 names,
                 (
                     labels[j],
+                    str(heads.first + j),
                     fixed(visible[j]),
                     fixed(powers[j], 4),
                     percent(weight),

@@ -92,10 +92,12 @@ def aside(title: str, body: str) -> str:
 
 def equation(latex: str, words: str) -> str:
     """A formula on its own line, with a sentence that names its letters."""
+    # Several side by side stand below one another where there is no room.
+    parts = "".join(formula(part.strip(), block=True) for part in latex.split(r"\qquad"))
     spoken = f'<p class="where">{words}</p>' if words else ""
     return (
         '<div class="equation"><div class="scroll" tabindex="0" role="group" aria-label="Formula">'
-        f"{formula(latex, block=True)}</div>{spoken}</div>"
+        f"{parts}</div>{spoken}</div>"
     )
 
 
@@ -203,11 +205,3 @@ def code(source: str, language: str, label: str, prints: str = "") -> str:
         told = box(f"<samp>{in_text(prints)}</samp>", f"Printed: {label}", "scroll prints")
         result = f'<p class="prints-name">It prints</p>{told}'
     return f'<div class="snippet">{made}{button}{result}</div>'
-
-
-def _column(head: str) -> str:
-    if not head:
-        return "<td></td>"
-    if head.startswith(">"):
-        return f'<th scope="col" class="n">{head[1:]}</th>'
-    return f'<th scope="col">{head}</th>'

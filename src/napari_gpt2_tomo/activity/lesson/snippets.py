@@ -151,7 +151,7 @@ def attention_snippet(story: Story) -> Snippet:
         f"layer, head, i = {choice.layer}, {choice.head}, {choice.focus}\n"
         f'q = activity["{names[0]}"][layer, head, i]\n'
         f'k = activity["{names[1]}"][layer, head{group}]{seen}\n'
-        f"scores = k @ q * {_scale(rule.words, rule.scale)}\n"
+        f"scores = k @ q{_scale(rule.words, rule.scale)}\n"
         f"{slope}"
         "shares = np.exp(scores - scores.max())\n"
         "shares = shares / shares.sum()\n"
@@ -164,10 +164,10 @@ def attention_snippet(story: Story) -> Snippet:
 
 def _scale(words: str, scale: float) -> str:
     if words == "1":
-        return "1.0"
+        return ""
     if words.startswith("1/√"):
-        return f"1 / np.sqrt({words.removeprefix('1/√')})"
-    return repr(scale)
+        return f" / np.sqrt({words.removeprefix('1/√')})"
+    return f" * {scale!r}"
 
 
 def neuron_snippet(story: Story, neuron: Neuron) -> Snippet:

@@ -200,8 +200,10 @@ class Block:
     ----------
     layer
         The block that is worked in numbers.
-    before, attention, mlp, after
-        ``(channel,)`` of that block.
+    before, attention, between, mlp, after
+        ``(channel,)`` of that block; `between` attention and MLP, None where both work at once.
+    norm
+        The norm that makes `between` of the sum before it, in a family that norms sums.
     sizes
         ``(layer, 4)``: length of the stream before, of what attention and the MLP add, of the
         stream after.
@@ -215,11 +217,13 @@ class Block:
     layer: int
     before: F64
     attention: F64
+    between: F64 | None
     mlp: F64
     after: F64
     sizes: F64
     guesses: tuple[tuple[str, float], ...]
     adds: bool
+    norm: Norm | None = None
 
 
 @dataclass(frozen=True, eq=False)

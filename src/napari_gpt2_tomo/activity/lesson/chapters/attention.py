@@ -38,7 +38,8 @@ def attention_chapter(story: Story) -> Chapter:
         + _projections(story)
         + "<h3>The pattern</h3>"
         + _pattern(story, texts)
-        + f"<h3>One score by hand: {say('query')} looks at {say('key')}</h3>"
+        + f"<h3>One score by hand: {say('query')} at {say('query-at')} "
+        f"looks at {say('key')} at {say('key-at')}</h3>"
         + _score(story, texts)
         + "<h3>Softmax: scores become shares</h3>"
         + _softmax(story, texts)
@@ -284,7 +285,10 @@ def _softmax(story: Story, texts: dict[str, str]) -> str:
     rows: list[list[Cell | str]] = [
         [
             Cell(_bdi(f"sm:{row}", texts)),
-            *(Cell(texts[f"{n}:{row}"], number=True, slot=f"{n}:{row}") for n in ("s", "e", "p")),
+            *(
+                Cell(texts[f"{n}:{row}"], number=True, slot=f"{n}:{row}")
+                for n in ("at", "s", "e", "p")
+            ),
         ]
         for row in range(min(KEYS, heads.n_tokens))
     ]
@@ -292,10 +296,11 @@ def _softmax(story: Story, texts: dict[str, str]) -> str:
         [
             Cell("all others", head=True),
             "",
+            "",
             Cell(texts["e:rest"], number=True, slot="e:rest"),
             Cell(texts["p:rest"], number=True, slot="p:rest"),
         ],
-        [Cell("sum", head=True), "", Cell(texts["e:sum"], number=True, slot="e:sum"), "100 %"],
+        [Cell("sum", head=True), "", "", Cell(texts["e:sum"], number=True, slot="e:sum"), "100 %"],
     ]
     row = heads.pattern[at, choice.head].sum(-1)
     sink = len(story.labels) == len(story.tokens) and bool((row < 0.999).any())
@@ -328,6 +333,7 @@ def _softmax(story: Story, texts: dict[str, str]) -> str:
             f"Softmax of the row of {_bdi('query', texts)}, the largest shares first",
             [
                 "token looked at",
+                ">position",
                 f">score {formula('s_{ij}')}",
                 f">power {formula('e^{s_{ij} - m}')}",
                 ">share",

@@ -11,6 +11,8 @@ from ..story import Norm, Story
 __all__ = ["Chapter", "channels", "focus_token", "norm_at_work", "norm_name"]
 
 EPSILON = formula(r"\varepsilon")
+MU = formula(r"\mu")
+SIGMA = formula(r"\sigma^2")
 
 SHOWN = 4
 """Channels of a vector that are written out."""
@@ -54,36 +56,32 @@ def channels(count: int) -> str:
     return f"first {min(SHOWN, count)} of {count:,} channels"
 
 
-_FORMULAS = {
-    "layer": (
-        r"y = \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}} \odot g + b",
-        "{mu} and {sigma} are mean and variance of the vector's own {d} channels, {eps}, {gain} "
-        "multiplies channel by channel, {bias} is added.",
-    ),
-    "rms": (
-        r"y = \frac{x}{\sqrt{\frac{1}{d}\sum_{c} x_c^2 + \varepsilon}} \odot g",
-        "The vector is divided by the root of the mean square of its own {d} channels, {eps}, "
-        "and {gain} multiplies channel by channel. No mean is taken off and nothing is added.",
-    ),
-}
-
-
 def norm_at_work(norm: Norm, name: str) -> str:
     """A norm worked in numbers on the followed token; `name` says which vector, as markup."""
-    latex, words = _FORMULAS[norm.kind]
     d = len(norm.before)
-    said = words.format(
-        mu=formula(r"\mu"),
-        sigma=formula(r"\sigma^2"),
-        d=f"{d:,}",
-        gain=formula("g"),
-        bias=formula("b"),
-        eps=f"{EPSILON} = {significant(norm.epsilon, 3)}"
+    layered = norm.kind == "layer"
+    latex = (
+        r"y = \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}}"
+        if layered
+        else r"y = \frac{x}{\sqrt{\frac{1}{d}\sum_{c} x_c^2 + \varepsilon}}"
+    )
+    said = [
+        f"{MU} and {SIGMA} are mean and variance of the vector's own {d:,} channels"
+        if layered
+        else f"The vector is divided by the root of the mean square of its own {d:,} channels; no "
+        "mean is taken off",
+        f"{EPSILON} = {significant(norm.epsilon, 3)}"
         if norm.epsilon is not None
         else f"a small {EPSILON} keeps the root away from zero",
-    )
+    ]
+    if norm.gain is not None:
+        latex += r" \odot g"
+        said.append(f"the gain {formula('g')}, learned, multiplies channel by channel")
+    if norm.bias is not None:
+        latex += " + b"
+        said.append(f"the bias {formula('b')} is added")
     root = float(np.sqrt(norm.variance + (norm.epsilon or 0.0)))
-    if norm.kind == "layer":
+    if layered:
         numbers = (
             f"For {name} the mean is {significant(norm.mean)}, the variance "
             f"{significant(norm.variance)}, and so the divisor {significant(root, 5)}."
@@ -97,7 +95,7 @@ def norm_at_work(norm: Norm, name: str) -> str:
     rows: list[list[Cell | str]] = [
         [Cell("before", head=True), *(fixed(norm.before[c], 4) for c in shown)]
     ]
-    if norm.kind == "layer":
+    if layered:
         rows.append(
             [
                 Cell("less the mean", head=True),
@@ -124,7 +122,7 @@ def norm_at_work(norm: Norm, name: str) -> str:
             "what the model computed, not what the rows above make."
         )
     return (
-        equation(latex, said)
+        equation(latex, "; ".join(said) + ".")
         + paragraphs(numbers)
         + table(
             f"{norm_name(norm.kind)} of {name}, {channels(d)}",

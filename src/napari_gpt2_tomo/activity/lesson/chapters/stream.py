@@ -1,9 +1,13 @@
 """Chapter: the residual stream."""
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...record.tokens import visible
 from ..drawing import lines
 from ..markup import (
     Cell,
+    aside,
     code,
     equation,
     figure,
@@ -17,30 +21,32 @@ from ..markup import (
 )
 from ..snippets import stream_snippet
 from ..story import Story
-from .chapter import SHOWN, Chapter, channels, focus_token, norm_name
+from .chapter import SHOWN, Chapter, channels, focus_token, norm_at_work, norm_name
 
 __all__ = ["stream_chapter"]
 
+F64 = NDArray[np.float64]
+
 _SCHEMES = {
     "pre-norm": (
-        r"x' = x + \operatorname{Attention}(\operatorname{Norm}(x)) \qquad "
-        r"x'' = x' + \operatorname{MLP}(\operatorname{Norm}(x'))",
+        r"x' = x + \text{Attention}(\text{Norm}(x)) \qquad "
+        r"x'' = x' + \text{MLP}(\text{Norm}(x'))",
         "Nothing is ever replaced: each half of a block reads the stream and adds to it.",
     ),
     "parallel": (
-        r"x'' = x + \operatorname{Attention}(\operatorname{Norm}(x)) + "
-        r"\operatorname{MLP}(\operatorname{Norm}(x))",
+        r"x'' = x + \text{Attention}(\text{Norm}(x)) + "
+        r"\text{MLP}(\text{Norm}(x))",
         "In this family attention and MLP read the same stream side by side, and both add to it.",
     ),
     "post-norm": (
-        r"x' = \operatorname{Norm}(x + \operatorname{Attention}(x)) \qquad "
-        r"x'' = \operatorname{Norm}(x' + \operatorname{MLP}(x'))",
+        r"x' = \text{Norm}(x + \text{Attention}(x)) \qquad "
+        r"x'' = \text{Norm}(x' + \text{MLP}(x'))",
         "In this family the sum itself is normalised after each half of a block, so that the "
         "stream keeps its length.",
     ),
     "sandwich": (
-        r"x' = x + \operatorname{Norm}(\operatorname{Attention}(\operatorname{Norm}(x))) \qquad "
-        r"x'' = x' + \operatorname{Norm}(\operatorname{MLP}(\operatorname{Norm}(x')))",
+        r"x' = x + \text{Norm}(\text{Attention}(\text{Norm}(x))) \qquad "
+        r"x'' = x' + \text{Norm}(\text{MLP}(\text{Norm}(x')))",
         "In this family what each half of a block adds is normalised as well, before and after.",
     ),
 }
@@ -52,24 +58,39 @@ def stream_chapter(story: Story) -> Chapter:
     latex, words = _SCHEMES.get(story.scheme, _SCHEMES["pre-norm"])
     d = story.channels
     shown = range(min(SHOWN, d))
+    post = story.scheme == "post-norm"
+    name = norm_name(story.norm_kind)
+    lines_of: list[tuple[str, F64 | None]] = [
+        (f"stream before block {block.layer}", block.before),
+        ("+ attention, all heads", block.attention),
+        (f"{name} of the sum" if post else "stream in between", block.between),
+        ("+ MLP, all neurons", block.mlp),
+        (
+            f"{name} of the sum: after block {block.layer}"
+            if post
+            else f"stream after block {block.layer}",
+            block.after,
+        ),
+    ]
     rows: list[list[Cell | str]] = [
-        [
-            Cell(f"stream before block {block.layer}", head=True),
-            *(fixed(block.before[c], 4) for c in shown),
-        ],
-        [Cell("+ attention, all heads", head=True), *(fixed(block.attention[c], 4) for c in shown)],
-        [Cell("+ MLP, all neurons", head=True), *(fixed(block.mlp[c], 4) for c in shown)],
-        [
-            Cell(f"stream after block {block.layer}", head=True),
-            *(fixed(block.after[c], 4) for c in shown),
-        ],
+        [Cell(words, head=True), *(fixed(vector[c], 4) for c in shown)]
+        for words, vector in lines_of
+        if vector is not None
     ]
     off = (
         ""
-        if block.adds
-        else f"Between the sums stands a {norm_name(story.norm_kind)} here, so that the last row "
-        "is not simply "
-        "the sum of the others."
+        if block.adds or post
+        else "This family does something more to the stream here: the last row is not simply the "
+        "sum "
+        "of the others."
+    )
+    worked = (
+        aside(
+            f"The first {name} of block {block.layer}, worked for {focus_token(story)}",
+            norm_at_work(block.norm, focus_token(story)),
+        )
+        if block.norm is not None
+        else ""
     )
     layers = list(range(story.n_layers))
     names = ("stream before", "attention adds", "MLP adds", "stream after")
@@ -121,9 +142,10 @@ def stream_chapter(story: Story) -> Chapter:
             f"Block {block.layer} at {focus_token(story)}, {channels(d)}",
             ["", *(f">channel {c}" for c in shown)],
             rows,
-            marked=3,
+            marked=len(rows) - 1,
         )
         + note(off)
+        + worked
         + plot
         + guesses
         + code(*stream_snippet(story))

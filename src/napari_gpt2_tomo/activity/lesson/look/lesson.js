@@ -56,6 +56,8 @@ class Heads {
       kv: String(source),
       query: labels[query],
       key: labels[key],
+      "query-at": String(this.first + query),
+      "key-at": String(this.first + key),
       share: percent(pattern[key]),
     };
     if (this.adds) found.adds = fixed(this.adds[(at * this.shapes.adds[1] + head) * count + query]);
@@ -96,6 +98,7 @@ class Heads {
       if (there) chosen.push(j);
       const say = (name, text) => (found[`${name}:${row}`] = there ? text() : "");
       say("sm", () => labels[j]);
+      say("at", () => String(this.first + j));
       say("s", () => fixed(visible[j]));
       say("e", () => fixed(powers[j], 4));
       say("p", () => percent(pattern[j]));
