@@ -33,7 +33,6 @@ from napari_gpt2_tomo.display.plots import DARK, Plot
 from napari_gpt2_tomo.facade import Scan
 from real_data import real_data
 
-
 LOOKS = ("norm", "cosine", "cluster")
 """Properties of each sort: numbers, numbers about 0, kinds."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import QStringListModel, Qt
+from qtpy.QtCore import QStringListModel, Qt, QTimer
 from qtpy.QtWidgets import QCompleter, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from ....activity.embedding.drawing import short
@@ -62,6 +62,12 @@ class SearchLine(QWidget):  # type: ignore[misc]
         self.message.setTextFormat(Qt.TextFormat.PlainText)
         self.message.hide()
         self._words = QStringListModel(self)
+        # Qt puts the whole offer into the line after it tells that it was picked.
+        self._taken = ""
+        self._after = QTimer(self)
+        self._after.setSingleShot(True)
+        self._after.setInterval(0)
+        self._after.timeout.connect(self._write)
         completer = QCompleter(self._words, self)
         completer.setCompletionMode(QCompleter.CompletionMode.UnfilteredPopupCompletion)
         completer.setMaxVisibleItems(14)
@@ -116,7 +122,8 @@ class SearchLine(QWidget):  # type: ignore[misc]
         if token is not None:
             self._chosen(token)
             self.say("")
-            # Qt puts the whole offer into the line after this.
-            from qtpy.QtCore import QTimer
+            self._taken = self._label(token)
+            self._after.start()
 
-            QTimer.singleShot(0, self.line, lambda: self.line.setText(self._label(token)))
+    def _write(self) -> None:
+        self.line.setText(self._taken)
