@@ -148,12 +148,12 @@ def cosine_plot(found: Journey, labels: Sequence[str], token: int = 0) -> Plot:
         grid = panels(figure, len(shown), sharey=True)
         for axes, (name, values) in zip(grid, shown.items(), strict=True):
             _lines(axes, theme, values, token)
-            axes.set_title(f"to {COSINES[name]}")
+            axes.set_title(COSINES[name])
             axes.axhline(0, color=theme.faint, linewidth=0.6)
             _state_axis(axes, found.states, MOST_TICKS // len(shown) + 2)
         low = min(float(np.nanmin(values, initial=0.0)) for values in shown.values())
         grid[0].set_ylim(max(-1.05, min(low, 0.0) - 0.08), 1.05)
-        figure.supylabel("cosine", fontsize=theme.size)
+        figure.supylabel("cosine to the", fontsize=theme.size)
         _name_line(grid[0], theme, labels, token)
 
     return Plot(

@@ -71,7 +71,7 @@ class JourneyDock(Following):
         self._of: Activity | None = None
         self._scene: PathScene | None = None
         self._wants_scene = False
-        self._latest: Latest[_Found] = Latest(self._deliver, self._say_status)
+        self._latest: Latest[_Found] = Latest(self._deliver, self._fail)
         self.show_button = QPushButton("Show in 3-D")
         self.show_button.setToolTip(
             "Each token's path as a line; the slider steps through the states, ▷ plays them"
@@ -302,6 +302,11 @@ class JourneyDock(Following):
         if self._found is None:
             return 0
         return int(np.flatnonzero(np.asarray(self._found.paths.states.layer) == layer)[-1])
+
+    def _fail(self, text: str) -> None:
+        """Say why the paths cannot be shown as they were asked for."""
+        self._close_scene()
+        self._say_status(text)
 
     def _say_status(self, text: str) -> None:
         self.stated.setText(text)

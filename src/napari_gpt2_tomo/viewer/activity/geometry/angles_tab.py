@@ -33,7 +33,7 @@ class AnglesTab(QWidget):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self._activity: Activity | None = None
-        self._latest: Latest[Angles] = Latest(self._deliver, self._say)
+        self._latest: Latest[Angles] = Latest(self._deliver, self._fail)
         self.features = choices(FEATURES)
         self.layers = choices()
         self.centred = QCheckBox("Subtract the mean direction")
@@ -75,6 +75,8 @@ class AnglesTab(QWidget):  # type: ignore[misc]
     def show_activity(self, activity: Activity) -> None:
         """Show another activity."""
         self._activity = activity
+        gated = "mlp_linear" in activity
+        fill(self.features, {k: v for k, v in FEATURES.items() if gated or k != "gate"})
         fill(
             self.layers,
             {-1: "all layers", **{layer: f"L{layer}" for layer in range(activity.n_layers)}},
@@ -113,6 +115,12 @@ class AnglesTab(QWidget):  # type: ignore[misc]
                         Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
                     )
                 self.table.setItem(at, column, item)
+
+    def _fail(self, text: str) -> None:
+        """Say why there is nothing to see."""
+        self.table.setRowCount(0)
+        self.view.show_plot(None)
+        self._say(text)
 
     def _say(self, text: str) -> None:
         self.status.setText(text)

@@ -59,8 +59,8 @@ class MlpTab(QWidget):  # type: ignore[misc]
         self._desk = desk
         self._activity: Activity | None = None
         self._rows: tuple[Firing, ...] = ()
-        self._latest: Latest[Plot | None] = Latest(self._deliver, self._say)
-        self._strongest: Latest[tuple[Firing, ...]] = Latest(self._fill_table, self._say)
+        self._latest: Latest[Plot | None] = Latest(self._deliver, self._fail)
+        self._strongest: Latest[tuple[Firing, ...]] = Latest(self._fill_table, self._fail)
         self.plots = choices()
         self.plots.currentIndexChanged.connect(lambda: self._compute())
         self.status: QLabel = said()
@@ -192,6 +192,11 @@ class MlpTab(QWidget):  # type: ignore[misc]
         row, token = round(event.ydata), round(event.xdata)
         if 0 <= row < len(neurons):
             self._desk.move(neuron=int(neurons[row]), token=max(token, 0))
+
+    def _fail(self, text: str) -> None:
+        """Say why there is nothing to see."""
+        self.view.show_plot(None)
+        self._say(text)
 
     def _say(self, text: str) -> None:
         self.status.setText(text)

@@ -39,8 +39,8 @@ class NormTab(QWidget):  # type: ignore[misc]
         self._steps: NormSteps | None = None
         self._scene: PathScene | None = None
         self._wants_scene = False
-        self._latest: Latest[NormSteps] = Latest(self._deliver, self._say)
-        self._gains: Latest[Gains] = Latest(self._deliver_gains, self._say)
+        self._latest: Latest[NormSteps] = Latest(self._deliver, self._fail)
+        self._gains: Latest[Gains] = Latest(self._deliver_gains, self._fail)
         self.norms = choices()
         self.norms.currentIndexChanged.connect(lambda: self._chosen())
         self.plots: QComboBox = choices(PLOTS)
@@ -186,6 +186,11 @@ class NormTab(QWidget):  # type: ignore[misc]
     def _closed(self) -> None:
         self._scene = None
         self.show_button.setText("Show in 3-D")
+
+    def _fail(self, text: str) -> None:
+        """Say why there is nothing to see."""
+        self.view.show_plot(None)
+        self._say(text)
 
     def _say(self, text: str) -> None:
         self.status.setText(text)

@@ -33,6 +33,9 @@ UNSEEN = "#00000000"
 PLAIN = (0.35, 0.38, 0.44, 1.0)
 """Colour of the strip where colours are those of tokens."""
 
+CROWD, FAINTEST = 30, 0.3
+"""Paths from which on they become more transparent, and the least opacity that they get to."""
+
 TAIL = 6
 """Times the number of steps: a tail fades with time, and the first step is still to be seen."""
 
@@ -51,7 +54,7 @@ FOOT = 40
 FRAME = "#8a93a3"
 """Colour of axes and wires: it stands back on a dark and on a light canvas."""
 
-MOST_LABELS = 120
+MOST_LABELS = 60
 """Tokens that are named on the canvas; more names would cover each other and the paths."""
 
 
@@ -270,6 +273,7 @@ class PathScene:
             name=f"{picture.name}: axes",
         )
         everyone = range(len(picture.labels))
+        paths = len(picture.near)
         for key, name, tokens, width in (
             ("paths", "paths", everyone, WIDTH),
             ("chosen", "this token", [self._token], STRONG),
@@ -279,6 +283,7 @@ class PathScene:
                 data,
                 properties={"shade": self._shades(data)},
                 tail_width=width,
+                opacity=1.0 if key == "chosen" else max(min(1.0, CROWD / paths), FAINTEST),
                 name=f"{picture.name}: {name}",
                 **lines,
             )
