@@ -145,15 +145,9 @@ class HubTokenizer:
             return Tokens(ids, tuple(strings), text, special=tuple(map(int, added)))
         special = tuple(int(at) for at in added if _is_empty(found["offset_mapping"][at]))
         spans = [(int(a), int(b)) for a, b in found["offset_mapping"]]
+        unknown = self._unknown(ids, strings, spans, text)
         strings, spans = self._spelling.settle(text, strings, spans, special)
-        return Tokens(
-            ids,
-            tuple(strings),
-            text,
-            tuple(spans),
-            self._unknown(ids, strings, spans, text),
-            special,
-        )
+        return Tokens(ids, tuple(strings), text, tuple(spans), unknown, special)
 
     def _unknown(
         self, ids: Any, strings: Sequence[str], spans: Sequence[tuple[int, int]], text: str
