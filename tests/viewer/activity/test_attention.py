@@ -246,6 +246,14 @@ def test_without_the_model_the_dock_says_what_needs_it(dock):
     assert "need the model" in dock.circuit.note.text()
 
 
+def test_a_head_that_is_not_there_is_the_last_one_where_sizes_are_unknown(dock):
+    made = planted()
+    dock.desk.show(Activity(made.tokens, dict(made), Source("unknown")))
+    dock.desk.move(layer=70, head=80)
+    assert not dock.message
+    assert (dock.layer.value(), dock.head.value()) == (LAYERS - 1, N_HEADS - 1)
+
+
 def test_an_activity_without_patterns_is_said(dock):
     dock.desk.show(Activity(Tokens.of_ids([1, 2]), {}, Source("empty")))
     assert "'pattern'" in dock.message

@@ -34,6 +34,9 @@ __all__ = [
 
 F32 = NDArray[np.float32]
 
+SPAN = 0.1
+"""Share at which the axis of a metric ends at least: what is nothing must not look like much."""
+
 CELL = 40
 """Pixels of a head in the overview."""
 
@@ -289,6 +292,12 @@ def scatter_plot(
                 color=theme.accent if i == marked else theme.text,
             )
         axes.margins(0.08)
+        for name, (low, high), limit in (
+            (x, axes.get_xlim(), axes.set_xlim),
+            (y, axes.get_ylim(), axes.set_ylim),
+        ):
+            if METRICS[name].unit == "share" and high < SPAN:
+                limit(min(low, -0.08 * SPAN), SPAN)
 
     return Plot(
         f"heads-{x}-{y}".replace("_", "-"),

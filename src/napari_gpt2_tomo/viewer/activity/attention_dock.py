@@ -1,6 +1,7 @@
 """The attention dock: one head's pattern, all heads, their metrics."""
 
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import Any
 
 import napari
@@ -136,6 +137,15 @@ class AttentionDock(Following):
         """How patterns are looked at."""
         return Look(self.weight.currentData(), not self.sinkless.isChecked())
 
+    @property
+    def _place(self) -> Place:
+        """The place that is looked at; within the pattern if the model's sizes are not known."""
+        place, activity = self.desk.place, self.activity
+        if activity is None or "pattern" not in activity:
+            return place
+        layers, heads = activity["pattern"].shape[:2]
+        return replace(place, layer=min(place.layer, layers - 1), head=min(place.head, heads - 1))
+
     def show_activity(self, activity: Activity) -> None:
         """See `Following`."""
         self._cancel()
@@ -152,10 +162,11 @@ class AttentionDock(Following):
         self._grid_is_stale = True
         self._measure(activity)
         self._offer()
-        self.show_place(self.desk.place)
+        self.show_place(self._place)
 
     def show_place(self, place: Place) -> None:
         """See `Following`."""
+        place = self._place
         for box, value in ((self.layer, place.layer), (self.head, place.head)):
             box.blockSignals(True)
             box.setValue(value)
@@ -172,7 +183,7 @@ class AttentionDock(Following):
 
     def show_weights(self, role: str = "q") -> None:
         """Go to the weights of the head that is looked at, opening the model's scan if need be."""
-        activity, place = self.activity, self.desk.place
+        activity, place = self.activity, self._place
         if activity is None:
             return
         path = activity.source.path
@@ -193,7 +204,7 @@ class AttentionDock(Following):
 
     def _draw(self) -> None:
         """Draw the tab that is seen."""
-        activity, place = self.activity, self.desk.place
+        activity, place = self.activity, self._place
         if activity is None:
             return
         if self.tabs.currentIndex() == PATTERN:
@@ -262,7 +273,7 @@ class AttentionDock(Following):
     def _show_metrics(self, metrics: HeadMetrics, note: str, more: bool) -> None:
         self._metrics = metrics
         self.metrics.show_metrics(metrics, note, more)
-        place = self.desk.place
+        place = self._place
         self.metrics.select(place.layer, place.head)
         self.heads.select(place.layer, place.head)
 
@@ -309,11 +320,11 @@ class AttentionDock(Following):
         for widget in (self.weight, self.sinkless, self.save_button):
             widget.setVisible(index in (PATTERN, HEADS))
         # A table that was hidden has not scrolled.
-        self.metrics.select(self.desk.place.layer, self.desk.place.head)
+        self.metrics.select(self._place.layer, self._place.head)
         self._try(self._draw)
 
     def _save(self, checked: bool = False) -> None:
-        activity, place = self.activity, self.desk.place
+        activity, place = self.activity, self._place
         if activity is None:
             return
         if self.tabs.currentIndex() == PATTERN:
