@@ -64,8 +64,8 @@ class LensDock(Following):
         self.content.addLayout(top)
         self.content.addWidget(self.said)
         self.content.addWidget(self.tabs, stretch=1)
-        self.later = Later(self._say)
-        self._say("")
+        self.later = Later(self._note)
+        self._note("")
         self.colour.currentIndexChanged.connect(self._draw)
         self.halves.toggled.connect(self._halved)
         self.tabs.currentChanged.connect(self._turned)
@@ -127,7 +127,7 @@ class LensDock(Following):
         self._lens = lens
         # One looks at the model's own prediction first.
         self._state = len(lens.names) - 1
-        self._say(" ".join(lens.notes))
+        self._note(" ".join(lens.notes))
         self._draw()
 
     def _draw(self, index: int = 0) -> None:
@@ -169,6 +169,6 @@ class LensDock(Following):
         where = {"layer": layer} if head < 0 else {"layer": layer, "head": head}
         self.desk.move(**where)
 
-    def _say(self, text: str) -> None:
+    def _note(self, text: str) -> None:
         self.said.setText(text)
         self.said.setVisible(bool(text))
