@@ -6,6 +6,7 @@ from transformers import AutoModelForCausalLM
 from activity.intervention.tiny import VOCABULARY, build
 from napari_gpt2_tomo.activity.intervention.folding import Folded
 from napari_gpt2_tomo.activity.intervention.weights import ScanWeights
+from napari_gpt2_tomo.activity.running.model import LanguageModel
 from napari_gpt2_tomo.base import TomoError
 from napari_gpt2_tomo.facade import Scan
 
@@ -54,6 +55,7 @@ def folded_model(folder, model, folded):
 @torch.no_grad()
 def test_logits_stay_the_same_up_to_a_constant_per_position(tmp_path, family):
     folder = tmp_path / family
+    # A softcap would bend the difference.
     changes = {"final_logit_softcapping": None} if family == "gemma2" else {}
     model = build(family, folder, **changes)
     expected = model(IDS).logits[0].numpy()
@@ -114,9 +116,24 @@ def test_rms_models_keep_the_mean_of_what_they_write(tmp_path):
         assert folded.weight("unembedding").shape == (16, VOCABULARY)
 
 
-def test_a_softcap_sees_the_difference_so_the_unembedding_keeps_its_mean(gpt2):
-    folded = Folded(gpt2, center_unembedding=False)
-    assert np.abs(folded.weight("unembedding").mean(1)).max() > 1e-3
+def test_a_softcap_sees_the_difference_so_the_unembedding_keeps_its_mean(tmp_path, gpt2):
+    build("gemma2", tmp_path)
+    with Scan(tmp_path) as scan:
+        weights = ScanWeights(scan)
+        assert weights.softcap == 30
+        assert np.abs(Folded(weights).weight("unembedding").mean(1)).max() > 1e-3
+    assert gpt2.softcap is None
+
+
+def test_a_loaded_model_and_its_file_fold_to_the_same(tmp_path):
+    build("gpt_neox", tmp_path)
+    model = LanguageModel.load(tmp_path, device="cpu")
+    with Scan(tmp_path) as scan:
+        ours, theirs = Folded(model), Folded(ScanWeights(scan))
+        for place in [("q", 1, 2), ("q_bias", 1, 2), ("o", 0, 3), ("up", 2), ("up_bias", 2)]:
+            assert np.allclose(ours.weight(*place), theirs.weight(*place), atol=1e-6)
+        for role in ("token_embedding", "unembedding", "unembedding_bias"):
+            assert np.allclose(ours.weight(role), theirs.weight(role), atol=1e-6)
 
 
 def test_post_norm_models_cannot_be_folded(tmp_path):

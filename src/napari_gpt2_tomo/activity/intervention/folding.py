@@ -61,7 +61,7 @@ class Folded:
         # The outputs of a sandwich go through a norm of their own, whose size would change.
         self._writes_plainly = weights.scheme != "sandwich"
         if center_unembedding is None:
-            center_unembedding = not getattr(weights, "softcap", None)
+            center_unembedding = weights.softcap is None
         self._center_unembedding = center_unembedding
 
     @property
@@ -83,6 +83,11 @@ class Folded:
     def scheme(self) -> str:
         """Where the norms stand."""
         return self.base.scheme
+
+    @property
+    def softcap(self) -> float | None:
+        """See `Weights.softcap`."""
+        return self.base.softcap
 
     def weight(
         self,

@@ -57,6 +57,10 @@ class Weights(Protocol):
     def scheme(self) -> str:
         """Where the norms stand, as a `Scheme`."""
 
+    @property
+    def softcap(self) -> float | None:
+        """Bound c of logits that the model bends to c · tanh(logit / c); None for most models."""
+
     def weight(
         self,
         role: str,
@@ -133,6 +137,12 @@ class ScanWeights:
         ):
             return "parallel"
         return "pre-norm"
+
+    @property
+    def softcap(self) -> float | None:
+        """See `Weights.softcap`; from the config."""
+        cap = self._config.get("final_logit_softcapping")
+        return float(cap) if isinstance(cap, int | float) else None
 
     def weight(
         self,

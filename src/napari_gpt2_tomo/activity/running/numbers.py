@@ -114,6 +114,12 @@ class Numbers:
                 raise TomoError(f"{self.name} has no {where!r}.")
             return norm_numbers(module).to("cpu")
 
+    @property
+    def softcap(self) -> float | None:
+        """Bound c of logits that the model bends to c · tanh(logit / c); None for most models."""
+        cap = getattr(self.circuit.network.config, "final_logit_softcapping", None)
+        return None if cap is None else float(cap)
+
     def unembed(self, values: F32, norm: bool = True) -> F32:
         """``(…, vocab)`` logits that ``(…, channel)`` states of the stream would give.
 
@@ -142,7 +148,7 @@ class Numbers:
         bias = self._weights.unembedding_bias
         if bias is not None:
             logits = logits + bias.float().cpu().numpy()
-        cap = getattr(network.config, "final_logit_softcapping", None)
+        cap = self.softcap
         return logits if cap is None else (cap * np.tanh(logits / cap)).astype(np.float32)
 
 

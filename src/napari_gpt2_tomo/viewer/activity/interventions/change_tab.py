@@ -77,7 +77,7 @@ class ChangeTab(QWidget):  # type: ignore[misc]
         self.said.setWordWrap(True)
         self.view = PlotView()
         self._lay_out()
-        self.later = Later(self._say)
+        self.later = Later(self._tell_of_work)
         for box in (self.what, self.how):
             box.currentIndexChanged.connect(self._offer)
         self.add_button.clicked.connect(self.add)
@@ -195,8 +195,8 @@ class ChangeTab(QWidget):  # type: ignore[misc]
         self.other.setVisible(self.how.currentData() == "patch")
         component = component_at(self.what.currentData(), self._place)
         what = {"mlp": "MLP"}.get(component.kind, component.kind)
-        index = "" if component.index is None else f" {component.index}"
-        self.add_button.setText(f"Add L{component.layer} {what}{index}")
+        which = "" if component.index is None else f" {component.index}"
+        self.add_button.setText(f"Add L{component.layer} {what}{which}")
         self.add_button.setToolTip(str(component))
         label = activity.tokens.labels[self._place.token]
         self.only.setText(f"Only at token {self._place.token}  {label}")
@@ -253,6 +253,13 @@ class ChangeTab(QWidget):  # type: ignore[misc]
 
     def _tell(self, on: bool = True) -> None:
         self.wanted.emit(tuple(self.changes) if self.everywhere.isChecked() else ())
+
+    def _tell_of_work(self, text: str) -> None:
+        """Say what went wrong; what was shown before belongs to other changes."""
+        self._say(text)
+        if text:
+            self._effect = None
+            self.view.show_plot(None)
 
     def _say(self, text: str) -> None:
         self.said.setText(text)

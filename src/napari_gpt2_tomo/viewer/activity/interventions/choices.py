@@ -127,8 +127,7 @@ class OtherPrompt(QWidget):  # type: ignore[misc]
             self.count.setText("⚠")
             self.count.setToolTip(str(error))
             return
-        self.count.setText(
-            f"{found} tokens ✓" if found == wanted else f"{found} of {wanted} tokens"
-        )
-        self.count.setToolTip("" if found == wanted else "Both prompts must have as many tokens.")
+        fits = found == wanted
+        self.count.setText(f"{found} tokens ✓" if fits else f"{found} tokens, not {wanted}")
+        self.count.setToolTip("" if fits else "Both prompts must have as many tokens.")
         self.edited.emit()
