@@ -30,7 +30,9 @@ header { padding-top: 2rem; }
 h1 { font-size: 1.6rem; margin: 0 0 .25rem; }
 h2 { font-size: 1.25rem; margin: 3rem 0 1rem; padding-top: .75rem;
   border-top: 1px solid %(faint)s; }
-h3 { font-size: 1rem; margin: 0 0 .25rem; }
+/* The picture holds its title; the heading is for those who hear the page. */
+h3 { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%%);
+  margin: 0; white-space: nowrap; }
 a { color: %(accent)s; }
 .about, figcaption p, .left { color: %(quiet)s; }
 .about { margin: 0 0 1.25rem; }
@@ -45,7 +47,8 @@ th { font-weight: 600; border-bottom: 1px solid %(faint)s; }
 td.n, th.n { text-align: right; }
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(33rem, 100%%), 1fr));
   gap: 2rem; align-items: start; }
-figure { margin: 0; }
+figure { margin: 0; position: relative; }
+.wide { grid-column: 1 / -1; }
 figure img { display: block; width: 100%%; height: auto; margin: 0 0 .5rem; }
 figcaption p { margin: 0 0 .25rem; font-size: .9rem; }
 .files { font-size: .85rem; }
@@ -151,9 +154,10 @@ def _figure(figure: "Figure") -> str:
         f'<a href="{in_attribute(path)}" aria-label="{kind.upper()} of {of}">{kind.upper()}</a>'
         for kind, path in figure.files.items()
     )
+    wide = ' class="wide"' if figure.wide else ""
     caption = f"<p>{in_text(figure.caption)}</p>" if figure.caption else ""
     return (
-        f'<figure><img loading="lazy" src="data:image/png;base64,{image}" alt="{alt}">'
+        f'<figure{wide}><img loading="lazy" src="data:image/png;base64,{image}" alt="{alt}">'
         f'<figcaption><h3>{title}</h3>{caption}<p class="files">{files}</p></figcaption></figure>'
     )
 

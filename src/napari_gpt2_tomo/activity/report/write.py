@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Figure", "Report", "write_report"]
 
+WIDE = 9.0
+"""Inches of width from which a figure takes a row of the page for itself."""
+
 FIGURES = "figures"
 """Folder of the figures inside the report's."""
 
@@ -36,6 +39,8 @@ class Figure:
         Path from the report's folder by kind: ``"png"``, ``"svg"``, ``"csv"``.
     picture
         The PNG itself.
+    wide
+        Whether it needs the width of a page to be read.
     """
 
     room: Room
@@ -43,6 +48,7 @@ class Figure:
     caption: str
     files: dict[str, str]
     picture: bytes
+    wide: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +146,7 @@ def _write(folder: Path, found: Drawn, taken: set[str], theme: Theme, svg: bool)
     if svg:
         files["svg"] = f"{FIGURES}/{name}.svg"
         save_bytes(folder / files["svg"], drawing)
-    return Figure(found.room, plot.title, plot.caption, files, picture)
+    return Figure(found.room, plot.title, plot.caption, files, picture, plot.size[0] > WIDE)
 
 
 def _summary(activity: Activity, figures: Sequence[Figure], left: Sequence[Left]) -> str:

@@ -1,7 +1,17 @@
 """Plots as pictures with their numbers: drawn by matplotlib, saved as PNG, SVG and CSV."""
 
+from .letters import readable, readable_labels
 from .plot import Plot
 from .table import Table
 from .theme import DARK, LIGHT, THEMES, Theme
 
-__all__ = ["DARK", "LIGHT", "THEMES", "Plot", "Table", "Theme"]
+__all__ = [
+    "DARK",
+    "LIGHT",
+    "THEMES",
+    "Plot",
+    "Table",
+    "Theme",
+    "readable",
+    "readable_labels",
+]

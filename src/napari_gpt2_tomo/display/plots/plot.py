@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...base import DisplayError, save_bytes
+from .letters import legible
 from .table import Table
 from .theme import LIGHT, Theme
 
@@ -58,6 +59,7 @@ class Plot:
             FigureCanvasAgg(figure)
             self.draw(figure, theme)
             figure.suptitle(self.title, x=0.01, ha="left", fontsize=theme.size + 2)
+            legible(figure)
         return figure
 
     def picture(self, kind: str = "png", theme: Theme = LIGHT) -> bytes:

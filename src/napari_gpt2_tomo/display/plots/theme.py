@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["DARK", "LIGHT", "THEMES", "Theme"]
+from .letters import families
 
-FONTS = ("DejaVu Sans", "Noto Sans CJK JP", "Noto Sans Arabic", "Noto Sans Hebrew")
-"""Families in the order in which a character is looked for; matplotlib brings the first."""
+__all__ = ["DARK", "LIGHT", "THEMES", "Theme"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class Theme:
             "figure.edgecolor": self.ground,
             "figure.facecolor": self.ground,
             "font.family": "sans-serif",
-            "font.sans-serif": FONTS,
+            "font.sans-serif": families(),
             "font.size": self.size,
             "grid.color": self.faint,
             "grid.linewidth": 0.5,

@@ -5,18 +5,21 @@ from typing import Any
 
 from psygnal import Signal
 from qtpy.QtCore import QSize, Qt, QTimer
+from qtpy.QtGui import QCursor
 from qtpy.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QLabel,
+    QPushButton,
     QSizePolicy,
-    QToolButton,
+    QToolTip,
     QVBoxLayout,
     QWidget,
 )
 
 from ...base import TomoError
 from ...display.plots import DARK, LIGHT, Plot, Theme
+from ...display.plots.letters import legible
 from ..work import show
 
 __all__ = ["PlotView", "theme_of"]
@@ -60,14 +63,14 @@ class PlotView(QWidget):  # type: ignore[misc]
         from matplotlib.figure import Figure
 
         self._plot: Plot | None = None
+        self._theme: Theme = DARK
         self.figure = Figure(layout="constrained")
         self.canvas = FigureCanvasQTAgg(self.figure)
         self.canvas.setMinimumSize(QSize(*SMALLEST))
         self.title = QLabel()
         self.title.setWordWrap(True)
         self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.save_button = QToolButton()
-        self.save_button.setText("Save…")
+        self.save_button = QPushButton("Save…")
         self.save_button.setToolTip("Save this plot as PNG, SVG, or its numbers as CSV")
         self.save_button.clicked.connect(self._ask)
         top = QHBoxLayout()
@@ -83,6 +86,11 @@ class PlotView(QWidget):  # type: ignore[misc]
         self._resized.setSingleShot(True)
         self._resized.setInterval(REST)
         self._resized.timeout.connect(self.redraw)
+        # napari changes the palette of a widget several times when its theme is another.
+        self._recoloured = QTimer(self)
+        self._recoloured.setSingleShot(True)
+        self._recoloured.setInterval(0)
+        self._recoloured.timeout.connect(self._recolour)
         self.canvas.mpl_connect("button_press_event", self._click)
         self.canvas.mpl_connect("motion_notify_event", self._hover)
         self.show_plot(None)
@@ -106,12 +114,13 @@ class PlotView(QWidget):  # type: ignore[misc]
         """Draw again, in the colours that napari has now."""
         import matplotlib as mpl
 
-        theme = theme_of(self)
+        self._theme = theme = theme_of(self)
         with mpl.rc_context(theme.settings()):
             self.figure.clear()
             self.figure.set_facecolor(theme.ground)
             if self._plot is not None:
                 self._plot.draw(self.figure, theme)
+                legible(self.figure)
         self.canvas.draw_idle()
 
     def resizeEvent(self, event: Any) -> None:
@@ -123,7 +132,15 @@ class PlotView(QWidget):  # type: ignore[misc]
     def changeEvent(self, event: Any) -> None:
         """See Qt: another theme needs other colours."""
         super().changeEvent(event)
-        if event.type() == event.Type.PaletteChange and hasattr(self, "_plot"):
+        if event.type() == event.Type.PaletteChange and hasattr(self, "_recoloured"):
+            self._recoloured.start()
+
+    def tell(self, text: str) -> None:
+        """Say something at the mouse, until it moves; nothing where the text is empty."""
+        QToolTip.showText(QCursor.pos(), text, self.canvas)
+
+    def _recolour(self) -> None:
+        if self._plot is not None and theme_of(self) != self._theme:
             self.redraw()
 
     def _click(self, event: Any) -> None:
@@ -137,12 +154,17 @@ class PlotView(QWidget):  # type: ignore[misc]
     def _ask(self) -> None:
         if self._plot is None:
             return
-        name, _ = QFileDialog.getSaveFileName(
+        name, chosen = QFileDialog.getSaveFileName(
             self, "Save this plot", f"{self._plot.name}.png", FILTERS
         )
         if not name:
             return
+        path = Path(name)
+        ending = chosen.rpartition("*")[2].rstrip(")")
+        if not path.suffix or (path.suffix != ending and path.stem == self._plot.name):
+            # The kind was chosen in the dialog, which keeps the name that it proposed.
+            path = path.with_suffix(ending)
         try:
-            self._plot.save(Path(name), theme_of(self))
+            self._plot.save(path, theme_of(self))
         except TomoError as error:
             show(error)
