@@ -105,5 +105,5 @@ def test_a_stream_that_was_not_recorded_is_said():
 
 
 def test_states_of_length_zero_stay_at_the_origin():
-    activity = planted(**{"final": np.zeros((6, CHANNELS), np.float32)})
+    activity = planted(final=np.zeros((6, CHANNELS), np.float32))
     assert np.isfinite(paths(activity).points).all()

@@ -123,7 +123,8 @@ def histograms(activity: Activity, where: Where = "mlp_post", bins: int = BINS) 
     edges = np.linspace(low, high, bins + 1)
     share = np.empty((layers, bins))
     for layer in range(layers):
-        flat = np.clip(_flat(values[layer]), low, high)
+        # In double: an end rounded to single would lie beyond the last edge.
+        flat = np.clip(_flat(values[layer]).astype(np.float64), low, high)
         share[layer] = np.histogram(flat, edges)[0] / max(flat.size, 1)
     return Histograms(where, edges, share)
 

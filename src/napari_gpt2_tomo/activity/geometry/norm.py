@@ -131,7 +131,11 @@ def norm_places(activity: Activity) -> tuple[tuple[NormWhere, int | None], ...]:
     pair: tuple[NormWhere, NormWhere] = ("attn_norm", "mlp_norm")
     if post:
         pair = ("attn_post_norm", "mlp_post_norm")
-    here = [where for where in pair if set(_INPUTS[where]) <= set(activity)]
+    here = [
+        where
+        for where in pair
+        if set(_INPUTS[where]) <= set(activity) and _has_norm(activity.model, where)
+    ]
     found: list[tuple[NormWhere, int | None]] = [
         (where, layer) for layer in range(activity.n_layers) for where in here
     ]
@@ -217,6 +221,17 @@ def _basis(sphere: F32, kind: NormKind) -> tuple[F32, tuple[str, ...], str]:
         "principal axes through the origin of the centred tokens on the sphere."
     )
     return np.asarray((basis * np.sign(np.diag(turns))).T, np.float32), names, stated
+
+
+def _has_norm(model: "LanguageModel | None", where: NormWhere) -> bool:
+    """Whether the blocks have this norm: some norm only what they add, some share one."""
+    if model is None:
+        return True
+    try:
+        model.norm_scale(where, np.zeros((1, model.sizes.d_model or 1), np.float32), 0)
+    except TomoError:
+        return False
+    return True
 
 
 def _model(activity: Activity) -> "LanguageModel":
