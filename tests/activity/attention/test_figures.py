@@ -20,9 +20,9 @@ from napari_gpt2_tomo.activity.attention.figures import (
     measured,
     overview_plot,
     pattern_plot,
-    scatter_plot,
 )
 from napari_gpt2_tomo.activity.attention.looks import Look
+from napari_gpt2_tomo.activity.attention.scatter import scatter_plot
 from napari_gpt2_tomo.activity.record import Activity, Source, Tokens
 from napari_gpt2_tomo.display.plots import DARK, LIGHT
 

@@ -1,7 +1,7 @@
 """Pictures of attention: patterns, all heads, and what the heads are like."""
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from ...base import Cancelled, TomoError
 from ...display.plots import Plot, Table, Theme
 from ..record import Activity
-from .catalogue import METRICS, metric
 from .drawing import matrix, pairs, token_axes, token_ticks, whole_ticks
 from .looks import Look, all_small, is_causal, shown, shown_layer
 from .metrics import HeadMetrics, head_metrics, head_name
 from .mosaic import Mosaic
 from .patterns import from_last, hide_future, thumbnails, to_first
 from .probe import repeated_metrics
+from .scatter import scatter_plot
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,22 +29,15 @@ __all__ = [
     "measured",
     "overview_plot",
     "pattern_plot",
-    "scatter_plot",
 ]
 
 F32 = NDArray[np.float32]
-
-SPAN = 0.1
-"""Share at which the axis of a metric ends at least: what is nothing must not look like much."""
 
 CELL = 40
 """Pixels of a head in the overview."""
 
 COLUMNS = 4
 """Heads side by side in the picture of a layer."""
-
-NAME = (0.16, 0.045)
-"""Shares of the axes that the name of a head takes in a scatter."""
 
 
 def measured(activity: Activity) -> HeadMetrics:
@@ -228,122 +221,6 @@ def first_last_plot(activity: Activity) -> Plot:
     )
 
 
-def scatter_plot(
-    metrics: HeadMetrics,
-    x: str,
-    y: str,
-    selected: tuple[int, int] | None = None,
-    named: int = 5,
-) -> Plot:
-    """Two metrics of all heads against each other; a colour from the first layer to the last.
-
-    Parameters
-    ----------
-    metrics
-        With `x` and `y`.
-    x, y
-        Names of metrics.
-    selected
-        Layer and head of one to mark.
-    named
-        How many of the largest on each axis are named.
-    """
-    across, up = metrics[x].ravel(), metrics[y].ravel()
-    layers, heads = np.indices(metrics.shape).reshape(2, -1)
-    names = [head_name(*where) for where in zip(layers.tolist(), heads.tolist(), strict=True)]
-    there = np.isfinite(across) & np.isfinite(up)
-    marked = selected[0] * metrics.shape[1] + selected[1] if selected is not None else -1
-
-    def draw(figure: "Figure", theme: Theme) -> None:
-        axes = figure.add_subplot()
-        axes.set(xlabel=_titled(x), ylabel=_titled(y))
-        if not there.any():
-            axes.set_axis_off()
-            axes.text(0.5, 0.5, _undefined(metrics, (x, y)), ha="center", va="center", wrap=True)
-            return
-        axes.grid(True, alpha=0.35)
-        axes.set_axisbelow(True)
-        # The darkest and the lightest colours of a map vanish on a ground.
-        points = axes.scatter(
-            across[there],
-            up[there],
-            c=layers[there],
-            cmap="viridis",
-            vmin=0,
-            vmax=max(1, metrics.shape[0] - 1),
-            s=22,
-            edgecolors=theme.faint,
-            linewidths=0.5,
-        )
-        bar = figure.colorbar(points, ax=axes, label="layer", pad=0.02)
-        bar.set_ticks(range(0, metrics.shape[0], max(1, metrics.shape[0] // 12)))
-        bar.outline.set_visible(False)
-        if 0 <= marked < len(names) and there[marked]:
-            axes.scatter(
-                across[marked], up[marked], s=80, facecolors="none", edgecolors=theme.accent
-            )
-        for i in _apart(_worth_naming(across, up, there, named, marked), across, up):
-            axes.annotate(
-                names[i],
-                (across[i], up[i]),
-                xytext=(4, 3),
-                textcoords="offset points",
-                fontsize=theme.size - 1,
-                color=theme.accent if i == marked else theme.text,
-            )
-        axes.margins(0.08)
-        for name, (low, high), limit in (
-            (x, axes.get_xlim(), axes.set_xlim),
-            (y, axes.get_ylim(), axes.set_ylim),
-        ):
-            if METRICS[name].unit == "share" and high < SPAN:
-                limit(min(low, -0.08 * SPAN), SPAN)
-
-    return Plot(
-        f"heads-{x}-{y}".replace("_", "-"),
-        f"{METRICS[y].title} and {METRICS[x].title} of every head".capitalize(),
-        draw,
-        Table({"name": names, "layer": layers, "head": heads, x: across, y: up}),
-        f"{METRICS[x].title}: {METRICS[x].formula}. {METRICS[y].title}: {METRICS[y].formula}.",
-        size=(6.5, 4.5),
-    )
-
-
-def _worth_naming(
-    across: NDArray[Any], up: NDArray[Any], there: NDArray[Any], named: int, marked: int
-) -> list[int]:
-    """The largest on each axis and the one that is marked."""
-    found: list[int] = [marked] if 0 <= marked < len(there) and there[marked] else []
-    for values in (up, across):
-        order = np.argsort(np.where(there, -values, np.inf), kind="stable")[:named]
-        found += [int(i) for i in order if there[i] and int(i) not in found]
-    return found
-
-
-def _apart(points: list[int], across: NDArray[Any], up: NDArray[Any]) -> list[int]:
-    """Those of some points whose names do not lie on the name of one before."""
-    ranges = [float(np.nanmax(values) - np.nanmin(values)) or 1.0 for values in (across, up)]
-    kept: list[int] = []
-    for i in points:
-        if not any(
-            abs(across[i] - across[j]) < NAME[0] * ranges[0]
-            and abs(up[i] - up[j]) < NAME[1] * ranges[1]
-            for j in kept
-        ):
-            kept.append(i)
-    return kept
-
-
-def _undefined(metrics: HeadMetrics, names: Sequence[str]) -> str:
-    lacking = [METRICS[name].title for name in dict.fromkeys(names) if name not in metrics.defined]
-    return f"Undefined for this text: {', '.join(lacking)}."
-
-
-def _titled(name: str) -> str:
-    one = metric(name)
-    return one.title if one.unit in ("share", "score") else f"{one.title} [{one.unit}]"
-
-
 def _raw_small(activity: Activity) -> F32:
     pictures = thumbnails(activity["pattern"])
     return hide_future(pictures) if is_causal(activity) else pictures
@@ -388,11 +265,11 @@ def _induction(activity: Activity) -> Plot | None:
     return scatter_plot(probed, "random_previous", "induction")
 
 
-def layer_plots(activity: Activity) -> tuple[Plot, ...]:
+def layer_plots(activity: Activity) -> Iterator[Plot]:
     """The patterns of all heads, a picture for each layer; none where they were not recorded."""
-    if "pattern" not in activity:
-        return ()
-    return tuple(layer_plot(activity, layer) for layer in range(len(activity["pattern"])))
+    if "pattern" in activity:
+        for layer in range(len(activity["pattern"])):
+            yield layer_plot(activity, layer)
 
 
 FIGURES: tuple[Callable[[Activity], Plot | None], ...] = (
@@ -403,5 +280,5 @@ FIGURES: tuple[Callable[[Activity], Plot | None], ...] = (
 )
 """Pictures for a report; None where one does not apply."""
 
-SERIES: tuple[Callable[[Activity], Sequence[Plot]], ...] = (layer_plots,)
+SERIES: tuple[Callable[[Activity], Iterator[Plot]], ...] = (layer_plots,)
 """Pictures for a report of which there are as many as the model has layers."""

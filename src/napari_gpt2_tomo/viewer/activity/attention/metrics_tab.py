@@ -21,8 +21,8 @@ from qtpy.QtWidgets import (
 )
 
 from ....activity.attention.catalogue import METRICS
-from ....activity.attention.figures import scatter_plot
 from ....activity.attention.metrics import HeadMetrics, head_name
+from ....activity.attention.scatter import scatter_plot
 from ..plot_view import PlotView
 from .metrics_table import MetricsModel, sortable
 from .paint import number
