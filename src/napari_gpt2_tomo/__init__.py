@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import napari
 
+    from .activity.intervention import composition
     from .activity.lesson import lesson
     from .activity.record import Activity, open_activity
+    from .activity.running.changes import effect, run_changed
     from .activity.running.run import language_model, run
+    from .activity.running.sweeps import sweep
     from .anatomy import Anatomy
     from .base import TomoError
     from .checkpoint import Checkpoint, open_checkpoint
@@ -43,6 +46,8 @@ __all__ = [
     "Scan",
     "TomoError",
     "Volume",
+    "composition",
+    "effect",
     "export_html",
     "go_to",
     "language_model",
@@ -57,11 +62,13 @@ __all__ = [
     "record_flight",
     "record_turntable",
     "run",
+    "run_changed",
     "save_script",
     "save_session",
     "scan",
     "screenshot",
     "strongest",
+    "sweep",
     "switch",
     "view",
 ]
@@ -74,6 +81,8 @@ _HOME = {
     "Scan": ".facade",
     "TomoError": ".base",
     "Volume": ".volume.volume",
+    "composition": ".activity.intervention",
+    "effect": ".activity.running.changes",
     "export_html": ".export.html",
     "go_to": ".viewer.navigator.fly",
     "language_model": ".activity.running.run",
@@ -88,10 +97,12 @@ _HOME = {
     "record_flight": ".viewer.pictures",
     "record_turntable": ".viewer.pictures",
     "run": ".activity.running.run",
+    "run_changed": ".activity.running.changes",
     "save_script": ".viewer.state",
     "save_session": ".viewer.state",
     "screenshot": ".viewer.pictures",
     "strongest": ".volume.strongest",
+    "sweep": ".activity.running.sweeps",
     "switch": ".viewer.switch",
 }
 

@@ -42,7 +42,7 @@ def by_definition(weights, kind, later, head, earlier, source):
 
 @pytest.mark.parametrize("kind", ["q", "k", "v"])
 def test_scores_are_those_of_the_whole_matrices(weights, kind):
-    found = composition(weights, kind)
+    found = composition(weights, kind, folded=False)
     for later, earlier in itertools.combinations(reversed(range(3)), 2):
         for head, source in itertools.product(range(4), range(4)):
             expected = by_definition(weights, kind, later, head, earlier, source)
@@ -57,8 +57,9 @@ def test_no_score_where_the_source_does_not_come_first(weights):
 
 def test_folded_gains_change_the_scores_as_the_definition_says(weights):
     folded = Folded(weights)
-    found = composition(folded, "k")
+    found = composition(weights, "k")
     assert found.folded
+    assert not composition(folded, "k", folded=False).folded
     expected = by_definition(folded, "k", 2, 1, 0, 3)
     assert found.values[2, 1, 0, 3] == pytest.approx(expected, rel=1e-5)
     assert abs(expected - by_definition(weights, "k", 2, 1, 0, 3)) > 1e-4

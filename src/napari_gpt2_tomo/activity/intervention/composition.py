@@ -22,6 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...base import Progress, SilentProgress, TomoError
+from ...facade import Scan
+from .folding import Folded, weights_of
 from .weights import Weights, factor
 
 __all__ = [
@@ -198,16 +200,24 @@ class Composer:
 
 
 def composition(
-    weights: Weights, kind: str = "k", *, progress: Progress | None = None
+    source: Weights | Scan,
+    kind: str = "k",
+    *,
+    folded: bool | None = None,
+    progress: Progress | None = None,
 ) -> Composition:
     """Composition scores between all heads of a model.
 
     Parameters
     ----------
-    weights
-        Where q, k, v and o come from.
+    source
+        Where q, k, v and o come from: an open scan, which may be of a partial checkpoint, a
+        `LanguageModel`, or weights.
     kind
         ``"q"``, ``"k"`` or ``"v"``: what of the later head reads the earlier one's output.
+    folded
+        Whether gains of norms are in the weights and what is written is centred, see `Folded`;
+        None is wherever that can be done.
     progress
         Told of the pairs of layers.
 
@@ -218,6 +228,7 @@ def composition(
     Cancelled
         `progress` asked to stop.
     """
+    weights = weights_of(source, folded)
     composer = Composer(weights)
     n_layers, n_heads = composer.n_layers, composer.n_heads
     if kind not in KINDS:
@@ -229,8 +240,7 @@ def composition(
         for earlier in range(later):
             values[later, :, earlier, :] = composer.between(kind, earlier, later)
             report.advance(1)
-    folded = bool(getattr(weights, "folded", False))
-    return Composition(weights.name, kind, values, composer.baseline, folded)
+    return Composition(weights.name, kind, values, composer.baseline, isinstance(weights, Folded))
 
 
 def random_scores(

@@ -11,12 +11,9 @@ from ..record import Activity, site
 from .composition import composition
 from .composition_figures import overview_plot
 from .effect import Candidate, Effect, Sweep
-from .folding import Folded
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from .weights import Weights
 
 __all__ = ["FIGURES", "change_plot", "effect_plot", "sweep_plot"]
 
@@ -250,10 +247,7 @@ def composition_figure(kind: str) -> Callable[[Activity], Plot | None]:
         heads = (sizes.n_layers or 0) * (sizes.n_heads or 0)
         if activity.model is None or (sizes.n_layers or 0) < 2 or heads > MOST_HEADS:
             return None
-        weights: Weights = activity.model
-        if weights.scheme != "post-norm":
-            weights = Folded(weights)
-        return overview_plot(composition(weights, kind))
+        return overview_plot(composition(activity.model, kind))
 
     return figure
 

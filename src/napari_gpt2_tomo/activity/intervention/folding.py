@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from ...anatomy.part import HyperParameters
 from ...base import TomoError
-from .weights import Weights
+from ...facade import Scan
+from .weights import ScanWeights, Weights
 
-__all__ = ["Folded"]
+__all__ = ["Folded", "weights_of"]
 
 F32 = NDArray[np.float32]
 
@@ -47,8 +48,6 @@ class Folded:
     TomoError
         The stream itself is normalised (post-norm): there is nothing to fold.
     """
-
-    folded = True
 
     def __init__(self, weights: Weights, center_unembedding: bool | None = None) -> None:
         if weights.scheme == "post-norm":
@@ -182,6 +181,29 @@ class Folded:
         if self._center_unembedding:
             total = total - total.mean()
         return total.astype(np.float32)
+
+
+def weights_of(source: Weights | Scan, folded: bool | None = None) -> Weights:
+    """The weights of a scan or of a loaded model, with or without its norms.
+
+    Parameters
+    ----------
+    source
+        An open scan, a `LanguageModel`, or weights.
+    folded
+        Whether norms are folded in; None is wherever that can be done.
+
+    Raises
+    ------
+    TomoError
+        Norms are to be folded that normalise the stream itself.
+    """
+    weights: Weights = ScanWeights(source) if isinstance(source, Scan) else source
+    if isinstance(weights, Folded):
+        return weights if folded is not False else weights.base
+    if folded is None:
+        folded = weights.scheme != "post-norm"
+    return Folded(weights) if folded else weights
 
 
 def _centred(values: NDArray[np.floating], axis: int) -> F32:

@@ -7,7 +7,6 @@ from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSpinBox, QVBoxLayout
 
 from ....activity.intervention.composition import Composition, composition
 from ....activity.intervention.composition_figures import graph_plot, layers_plot, overview_plot
-from ....activity.intervention.folding import Folded
 from ....activity.intervention.weights import Weights
 from ..lens.later import Later
 from ..plot_view import PlotView
@@ -115,7 +114,7 @@ class CompositionTab(QWidget):  # type: ignore[misc]
         kind, folded = self.kind.currentData(), self.fold.isChecked()
 
         def work(report: Any) -> Composition:
-            return composition(Folded(weights) if folded else weights, kind, progress=report)
+            return composition(weights, kind, folded=folded, progress=report)
 
         def done(found: Composition) -> None:
             self._found[kind, folded] = found
