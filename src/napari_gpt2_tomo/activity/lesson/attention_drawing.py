@@ -5,6 +5,7 @@ import io
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from .drawing import LETTER, rectangle, short, svg, text
 
@@ -22,7 +23,10 @@ ROOM = 460.0
 """Pixels that all cells of a row have together, if they may be so small."""
 
 MINIATURE = 60
-"""Pixels of the side of one pattern among all."""
+"""Pixels of the side of one pattern among all, at most, unless a token has less than one."""
+
+GAP = 4
+"""Pixels between two of them."""
 
 
 def matrix(pattern: F32, labels: list[str], query: int, key: int, causal: bool) -> str:
@@ -109,54 +113,57 @@ def gallery(every: F32, layer: int, head: int) -> str:
     layer, head
         The framed one.
     """
-    from PIL import Image
-
     n_layers, n_heads, n, _ = every.shape
-    side = max(8, min(MINIATURE, 720 // n_heads))
+    # A share is a square of whole pixels: nothing is blurred, nothing runs into its neighbour.
+    zoom = max(1, min(MINIATURE, 720 // n_heads) // n) if n > 1 else MINIATURE // 2
+    side = n * zoom
+    step = side + GAP
+    shade = np.zeros((n_layers * step, n_heads * step), np.uint8)
     # Opacity is the share, so that the picture is right on any ground; a root, since most shares
     # are small.
     tiles = np.sqrt(np.clip(np.nan_to_num(every), 0, 1)) * 255
-    shade = tiles.transpose(0, 2, 1, 3).reshape(n_layers * n, n_heads * n).astype(np.uint8)
+    for i in range(n_layers):
+        for h in range(n_heads):
+            tile = tiles[i, h].astype(np.uint8).repeat(zoom, 0).repeat(zoom, 1)
+            shade[i * step : i * step + side, h * step : h * step + side] = tile
     picture = Image.frombytes("P", shade.shape[::-1], shade.tobytes())
     picture.putpalette(INK * 256)
     file = io.BytesIO()
     picture.save(file, "PNG", optimize=True, transparency=bytes(range(256)))
     data = base64.b64encode(file.getvalue()).decode("ascii")
-    left, top, gap = 34.0, 18.0, 4
-    step = side + gap
-    shown = max(1, -(-24 // step))
+    left, top = 34.0, 18.0
+    named = max(1, -(-24 // step))
     parts = [
         text(left - 6, top + i * step + side / 2 + 4, f"L{i}", "tick", "end")
-        for i in range(n_layers)
+        for i in range(0, n_layers, max(1, -(-14 // step)))
     ]
     parts += [
         text(left + h * step + side / 2, 12, f"H{h}", "tick", "middle")
-        for h in range(0, n_heads, shown)
+        for h in range(0, n_heads, named)
     ]
-    for i in range(n_layers):
-        for h in range(n_heads):
-            x, y = left + h * step, top + i * step
-            # A window on the one picture: an inner svg cuts its own part out.
-            parts.append(
-                f'<svg class="mini" x="{x:g}" y="{y:g}" width="{side}" height="{side}" '
-                f'viewBox="{h * n} {i * n} {n} {n}" preserveAspectRatio="none" data-mini="{i},{h}">'
-                f'<rect class="ground" x="{h * n}" y="{i * n}" width="{n}" height="{n}"/>'
-                '<use href="#patterns"/></svg>'
-            )
-    defs = (
-        f'<defs><image id="patterns" href="data:image/png;base64,{data}" width="{n_heads * n}" '
-        f'height="{n_layers * n}" class="pixels"/></defs>'
+    parts += [
+        rectangle(
+            left + h * step, top + i * step, side, side, "ground", data=f'data-mini="{i},{h}"'
+        )
+        for i in range(n_layers)
+        for h in range(n_heads)
+    ]
+    parts.append(
+        f'<image href="data:image/png;base64,{data}" x="{left:g}" y="{top:g}" '
+        f'width="{n_heads * step}" height="{n_layers * step}" class="pixels"/>'
     )
-    marked = rectangle(
-        left + head * step - 2,
-        top + layer * step - 2,
-        side + 4,
-        side + 4,
-        "frame",
-        data='data-frame="mini"',
+    parts.append(
+        rectangle(
+            left + head * step - 2,
+            top + layer * step - 2,
+            side + 4,
+            side + 4,
+            "frame",
+            data='data-frame="mini"',
+        )
     )
     label = f"Patterns of all {n_heads} heads of {n_layers} layers"
     width, height = left + n_heads * step + 4, top + n_layers * step + 4
-    drawn = svg(width, height, label, defs + "".join(parts) + marked, "gallery")
+    drawn = svg(width, height, label, "".join(parts), "gallery")
     size = f'data-left="{left:g}" data-top="{top:g}" data-step="{step}"'
     return drawn.replace("<svg ", f'<svg id="gallery" {size} ', 1)

@@ -1,16 +1,12 @@
 """What a model's configuration says that its arrays do not: ε, activation function, rotary base."""
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ...anatomy.config import text_config
 
 __all__ = ["ACTIVATIONS", "Activation", "Facts", "activation_of", "read_facts"]
 
@@ -151,16 +147,8 @@ class Facts:
     rotary_plain: bool = True
 
 
-def read_facts(path: str | Path | None) -> Facts:
-    """The facts in the ``config.json`` of a model's folder; none if there is no such file."""
-    folder = Path(path) if path is not None else None
-    if folder is None or not folder.exists():
-        return Facts()
-    file = (folder if folder.is_dir() else folder.parent) / "config.json"
-    try:
-        config = text_config(json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        return Facts()
+def read_facts(config: Mapping[str, Any]) -> Facts:
+    """The facts in a model's configuration."""
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
     rope = rope if isinstance(rope, Mapping) else {}
     kind = rope.get("rope_type", rope.get("type", "default"))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ...anatomy.config import text_config
 from ...base import Progress, TomoError
 from ..record import Activity
 from .facts import Facts, read_facts
@@ -102,7 +103,7 @@ def gather(
     TomoError
         There is no such layer, head or token, or what a lesson cannot do without was not recorded.
     """
-    facts = read_facts(activity.source.path or model.path)
+    facts = read_facts(text_config(model.circuit.network.config.to_dict()))
     choice = _choose(model, activity, Wish(layer, head, token))
     absent: dict[str, str] = {}
     heads = _heads(model, activity, choice)
@@ -160,6 +161,7 @@ def gather(
         notes=activity.notes,
         tied=_is_tied(model, activity),
         has_tokenizer=model.tokenizer is not None,
+        head_norm=weight_of(model, "q_norm", layer=choice.layer) is not None,
     )
 
 
@@ -305,8 +307,8 @@ def _embedding(model: "LanguageModel", activity: Activity, choice: Choice) -> Em
         cosines[own] = -np.inf
         order = np.argsort(-cosines, kind="stable")[:NEIGHBOURS]
         neighbours = tuple((int(i), string_of(model, int(i)), float(cosines[i])) for i in order)
-        if len(column) == vectors.shape[1] and lengths[own] > 0:
-            factor = float(np.linalg.norm(vectors[choice.focus]) / lengths[own])
+    if model.family.startswith("gemma"):
+        factor = float(np.sqrt(vectors.shape[1]))
     return Embedding(vectors, np.linalg.norm(vectors, axis=-1), neighbours, factor)
 
 

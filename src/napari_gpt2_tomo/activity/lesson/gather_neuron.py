@@ -52,7 +52,7 @@ def gather_neuron(
         return None
     biases = weight_of(model, f"{side}_bias", **where)
     bias = 0.0 if biases is None else float(biases[number])
-    entry = _entry(model, activity, layer, token)
+    entry, normed = _entry(model, activity, layer, token)
     weights = reads[:, number]
     output = down[:, number]
     value = float(before[number])
@@ -79,6 +79,7 @@ def gather_neuron(
             facts.activation, before, after if linear is None else _divide(after, linear)
         ),
         exact,
+        normed,
     )
 
 
@@ -101,18 +102,18 @@ def _expert(
     return int(chosen[slot]), slot, tuple(zip(chosen.tolist(), shares, strict=True))
 
 
-def _entry(model: "LanguageModel", activity: Activity, layer: int, token: int) -> F64:
-    """What the MLP reads: the stream after its norm, where it has one of its own."""
+def _entry(model: "LanguageModel", activity: Activity, layer: int, token: int) -> tuple[F64, bool]:
+    """What the MLP reads, and whether that is the stream after a norm."""
     stream = "resid_mid" if "resid_mid" in activity else "resid_pre"
     before = activity.read(stream, layer, token)
     for where in ("mlp_norm", "attn_norm") if stream == "resid_pre" else ("mlp_norm",):
         if model.scheme == "post-norm":
             break
         try:
-            return np.asarray(model.norm(where, before[None], layer=layer)[0], np.float64)
+            return np.asarray(model.norm(where, before[None], layer=layer)[0], np.float64), True
         except TomoError:
             continue
-    return np.asarray(before, np.float64)
+    return np.asarray(before, np.float64), False
 
 
 def _words(

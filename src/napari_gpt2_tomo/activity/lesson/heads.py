@@ -29,7 +29,7 @@ MASKED = -1e4
 
 @dataclass(frozen=True, eq=False)
 class Rule:
-    """How a layer's scores come from queries and keys: ``score = scale · q·k + slope · (j − i)``.
+    """How a layer's scores come from queries and keys: ``score = scale · q·k + slope · place``.
 
     Attributes
     ----------
@@ -38,7 +38,9 @@ class Rule:
     words
         The scale as a formula, e.g. ``1/√8``.
     slopes
-        ``(head,)`` of ALiBi: what a step back costs; None without.
+        ``(head,)`` of ALiBi: what a step towards the query is worth; None without.
+    absolute
+        Whether the place is the key's position j, and not j − i: the softmax is the same.
     exact
         Whether the rule gives the scores that the model had. Where it does not, the family does
         something that this page has no formula for.
@@ -48,6 +50,7 @@ class Rule:
     words: str
     slopes: F64 | None
     exact: bool
+    absolute: bool = False
 
 
 def find_rule(q: F64, k: F64, scores: F64, layer: int) -> Rule:
@@ -61,33 +64,31 @@ def find_rule(q: F64, k: F64, scores: F64, layer: int) -> Rule:
     dots, wanted = products[seen], scores[seen]
     power = float((dots**2).sum())
     fitted = float((dots * wanted).sum()) / power if power else 1 / math.sqrt(d_head)
+    root = round(1 / fitted**2) if fitted > 0 else 0
     usual = (
         (1 / math.sqrt(d_head), f"1/√{d_head}"),
         (1.0, "1"),
         (1 / math.sqrt(d_head) / (layer + 1), f"1/(√{d_head} · {layer + 1})"),
+        (1 / math.sqrt(max(root, 1)), f"1/√{root}"),
     )
     size = float(np.abs(wanted).max(initial=0.0)) or 1.0
     for scale, words in (*usual, (fitted, f"{fitted:.5g}")):
         if np.abs(scale * dots - wanted).max(initial=0.0) <= CLOSE * size:
             return Rule(scale, words, None, exact=True)
     scale, words = usual[0]
-    slopes = _slopes(scores - scale * products, seen)
-    steps = _steps(scores.shape[-1])
-    bent = scale * products + slopes[:, None, None] * steps
-    exact = bool(np.abs(bent - scores)[seen].max(initial=0.0) <= CLOSE * size)
-    return Rule(scale, words, slopes if exact else None, exact)
+    place = np.arange(scores.shape[-1], dtype=np.float64)
+    for absolute, steps in ((False, place[None, :] - place[:, None]), (True, place[None, :] + 0.0)):
+        wide = np.broadcast_to(steps, scores.shape[1:])
+        slopes = _slopes(scores - scale * products, np.where(seen, wide, 0.0))
+        bent = scale * products + slopes[:, None, None] * wide
+        if np.abs(bent - scores)[seen].max(initial=0.0) <= CLOSE * size:
+            return Rule(scale, words, slopes, exact=True, absolute=absolute)
+    return Rule(scale, words, None, exact=False)
 
 
-def _steps(tokens: int) -> F64:
-    """``(query, key)``: how far the key lies behind the query, as a negative number."""
-    place = np.arange(tokens, dtype=np.float64)
-    return np.asarray(place[None, :] - place[:, None])
-
-
-def _slopes(rest: F64, seen: NDArray[np.bool_]) -> F64:
-    steps = np.where(seen, _steps(rest.shape[-1]), 0.0)
+def _slopes(rest: F64, steps: F64) -> F64:
     power = (steps**2).sum((1, 2))
-    along = (np.where(seen, rest, 0.0) * steps).sum((1, 2))
+    along = (np.where(steps != 0, rest, 0.0) * steps).sum((1, 2))
     return np.asarray(np.divide(along, power, out=np.zeros_like(along), where=power > 0))
 
 
@@ -205,10 +206,10 @@ def read_slots(
     found["qk:sum"] = fixed(total)
     found["scaled"] = fixed(rule.scale * total)
     if rule.slopes is not None:
-        back = key - query
+        place = heads.first + key if rule.absolute else key - query
         found["slope"] = fixed(float(rule.slopes[head]), 4)
-        found["back"] = str(-back)
-        found["bias"] = fixed(float(rule.slopes[head]) * back)
+        found["steps"] = fixed(place, 0)
+        found["bias"] = fixed(float(rule.slopes[head]) * place)
     allowed = scores[key] > MASKED
     found["score"] = fixed(float(scores[key])) if allowed else "masked"
 

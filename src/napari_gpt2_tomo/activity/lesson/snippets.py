@@ -146,7 +146,7 @@ def attention_snippet(story: Story) -> Snippet:
     seen = "[: i + 1]" if story.causal else ""
     slope = ""
     if rule.slopes is not None:
-        slope = f"scores = scores + {float(rule.slopes[choice.head])!r} * (np.arange(len(k)) - i)\n"
+        slope = f"scores = scores + {float(rule.slopes[choice.head])!r} * {_place(rule.absolute)}\n"
     code = _start(story) + (
         f"layer, head, i = {choice.layer}, {choice.head}, {choice.focus}\n"
         f'q = activity["{names[0]}"][layer, head, i]\n'
@@ -160,6 +160,10 @@ def attention_snippet(story: Story) -> Snippet:
     )
     shown = row[: choice.focus - choice.first + 1] if story.causal else row
     return _python(code, "a row of the attention pattern by hand", f"{_array(shown)}\nTrue")
+
+
+def _place(absolute: bool) -> str:
+    return "np.arange(len(k))" if absolute else "(np.arange(len(k)) - i)"
 
 
 def _scale(words: str, scale: float) -> str:

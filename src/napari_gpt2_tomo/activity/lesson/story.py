@@ -170,6 +170,8 @@ class Neuron:
         The function; None where it is none of the known ones.
     exact
         Whether entry, weights and bias give `before`.
+    normed
+        Whether `entry` has gone through a norm.
     """
 
     layer: int
@@ -190,6 +192,7 @@ class Neuron:
     demotes: tuple[tuple[str, float], ...]
     activation: Activation | None
     exact: bool
+    normed: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -349,6 +352,8 @@ class Story:
         Whether the output vectors are the embeddings.
     has_tokenizer
         Whether tokens have text.
+    head_norm
+        Whether queries and keys go through a norm of their own.
     """
 
     name: str
@@ -380,6 +385,7 @@ class Story:
     notes: tuple[str, ...] = ()
     tied: bool = False
     has_tokenizer: bool = True
+    head_norm: bool = False
 
     @property
     def labels(self) -> list[str]:

@@ -5,7 +5,7 @@ import numpy as np
 from ....page import in_text
 from ..attention_drawing import gallery, matrix
 from ..drawing import bars
-from ..heads import DIMS, KEYS, TERMS, read_slots
+from ..heads import DIMS, KEYS, MASKED, TERMS, read_slots
 from ..markup import Cell, aside, code, equation, figure, note, paragraphs, slot, table, token
 from ..mathml import formula
 from ..snippets import attention_snippet, view_snippet
@@ -150,6 +150,11 @@ def _projections(story: Story) -> str:
             f"{slot('head', str(story.choice.head))} reads key and value head "
             f"{slot('kv', str(story.choice.head // heads.shared))}."
         )
+    normed = (
+        "In this family queries and keys also go through a norm of their own here."
+        if story.head_norm
+        else ""
+    )
     turned = (
         "Queries and keys are then turned by their positions, as the chapter before says; the "
         "numbers below are those after that."
@@ -175,7 +180,7 @@ def _projections(story: Story) -> str:
                 else "."
             ),
         )
-        + paragraphs(turned, shared)
+        + paragraphs(normed, turned, shared)
     )
 
 
@@ -203,6 +208,15 @@ def _pattern(story: Story, texts: dict[str, str]) -> str:
         else f" {len(labels)} of {len(story.tokens)} tokens are drawn, positions {choice.first} to "
         f"{choice.stop - 1}; what goes to others is told as a sum."
     )
+    scores = heads.scores[at, choice.head]
+    seen = (scores > MASKED).sum(-1)
+    window = (
+        f" In layer {choice.layer} a token sees no further back than {int(seen.max()) - 1} tokens: "
+        "the "
+        "others are masked."
+        if story.causal and bool((seen < np.arange(1, len(seen) + 1)).any())
+        else ""
+    )
     return (
         figure(
             matrix(pattern, labels, query, choice.key - choice.first, story.causal),
@@ -211,6 +225,7 @@ def _pattern(story: Story, texts: dict[str, str]) -> str:
             "attention. "
             + ("Above the diagonal lies the future, which nobody sees." if story.causal else "")
             + cut
+            + window
             + '<span class="only-script" hidden> Point at a row to read it, click a cell to work '
             "it below.</span>",
         )
@@ -242,10 +257,15 @@ def _score(story: Story, texts: dict[str, str]) -> str:
     foot.append([Cell(f"× {rule.words}", head=True), "", "", cell("scaled")])
     alibi = ""
     if rule.slopes is not None:
-        foot.append(
-            [Cell("distance", head=True), cell("slope"), cell("back"), cell("bias")],
+        name = "slope × position of the key" if rule.absolute else "slope × (j − i)"
+        foot.append([Cell(f"+ {name}", head=True), cell("slope"), cell("steps"), cell("bias")])
+        alibi = (
+            "Then the head's slope times the key's place is added: later keys are worth more, "
+            "which is "
+            "the same for the softmax as a price for each step back."
+            if rule.absolute
+            else "Then the head's slope times the distance is added: a price for each step back."
         )
-        alibi = "Then the head's slope times the distance is taken off."
     foot.append([Cell(f"score {formula('s_{ij}')}", head=True), "", "", cell("score")])
     latex = {
         f"1/√{story.d_head}": r"s_{ij} = \frac{q_i \cdot k_j}{\sqrt{d_\text{head}}} = "

@@ -86,7 +86,7 @@ def _opening(story: Story, neuron: Neuron) -> str:
 def _shape(story: Story, neuron: Neuron) -> str:
     source = (
         "the stream as it is"
-        if story.scheme == "post-norm"
+        if not neuron.normed
         else f"the stream after a {norm_name(story.norm_kind)} of its own"
         if story.scheme != "parallel"
         else f"the stream after a {norm_name(story.norm_kind)}, the same stream that attention "
@@ -249,12 +249,21 @@ def _writing(story: Story, neuron: Neuron) -> str:
             f"most and lower those of {down}. (The final norm, which comes before the output, "
             "scales all of this; later layers may use the vector for something else.)"
         )
-    return table(
-        f"What neuron {neuron.number} adds to the stream, first {len(shown)} of {d:,} channels",
-        ["", *(f">channel {c}" for c in shown)],
-        rows,
-        marked=1,
-    ) + paragraphs(f"The vector that is added is {significant(length)} long.", words)
+    share = (
+        note("The whole of it counts in the measure of the expert's share.")
+        if neuron.experts
+        else ""
+    )
+    return (
+        share
+        + table(
+            f"What neuron {neuron.number} adds to the stream, first {len(shown)} of {d:,} channels",
+            ["", *(f">channel {c}" for c in shown)],
+            rows,
+            marked=1,
+        )
+        + paragraphs(f"The vector that is added is {significant(length)} long.", words)
+    )
 
 
 def _others(story: Story, neuron: Neuron) -> str:

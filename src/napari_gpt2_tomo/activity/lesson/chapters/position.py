@@ -290,7 +290,7 @@ def _alibi(story: Story) -> tuple[str, str]:
         "scores instead for each step that the looked-at token lies back (ALiBi): some heads see "
         "far, others hardly beyond their neighbours."
     ) + equation(
-        r"s_{ij} = \frac{q_i \cdot k_j}{\sqrt{d_\text{head}}} - m_h\,(i - j)",
+        r"s_{ij} = \frac{q_i \cdot k_j}{\sqrt{d_\text{head}}} + m_h\,(j - i)",
         f"{formula('m_h')} is the slope of head {formula('h')}, the same in all layers.",
     )
     if slopes is not None:

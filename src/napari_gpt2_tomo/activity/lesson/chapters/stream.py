@@ -44,6 +44,10 @@ _SCHEMES = {
         "In this family the sum itself is normalised after each half of a block, so that the "
         "stream keeps its length.",
     ),
+    "norm-out": (
+        r"x' = x + \text{Norm}(\text{Attention}(x)) \qquad x'' = x' + \text{Norm}(\text{MLP}(x'))",
+        "In this family what each half of a block adds is normalised, and not what it reads.",
+    ),
     "sandwich": (
         r"x' = x + \text{Norm}(\text{Attention}(\text{Norm}(x))) \qquad "
         r"x'' = x' + \text{Norm}(\text{MLP}(\text{Norm}(x')))",
@@ -55,7 +59,10 @@ _SCHEMES = {
 def stream_chapter(story: Story) -> Chapter:
     """How all blocks write to one stream."""
     block = story.block
-    latex, words = _SCHEMES.get(story.scheme, _SCHEMES["pre-norm"])
+    scheme = story.scheme
+    if scheme == "sandwich" and story.attention_norm is None:
+        scheme = "norm-out"
+    latex, words = _SCHEMES.get(scheme, _SCHEMES["pre-norm"])
     d = story.channels
     shown = range(min(SHOWN, d))
     post = story.scheme == "post-norm"

@@ -155,7 +155,11 @@ def _data(story: Story) -> dict[str, Any]:
         "causal": story.causal,
         "shapes": {name: list(getattr(heads, name).shape) for name in fields},
         "rules": [
-            {"scale": rule.scale, "slopes": None if rule.slopes is None else rule.slopes.tolist()}
+            {
+                "scale": rule.scale,
+                "slopes": None if rule.slopes is None else rule.slopes.tolist(),
+                "absolute": rule.absolute,
+            }
             for rule in heads.rules
         ],
         "shared": heads.shared,

@@ -76,10 +76,10 @@ class Heads {
     found["qk:sum"] = fixed(total);
     found.scaled = fixed(rule.scale * total);
     if (rule.slopes) {
-      const back = key - query;
+      const place = rule.absolute ? this.first + key : key - query;
       found.slope = fixed(rule.slopes[head], 4);
-      found.back = String(-back);
-      found.bias = fixed(rule.slopes[head] * back);
+      found.steps = fixed(place, 0);
+      found.bias = fixed(rule.slopes[head] * place);
     }
     found.score = scores[key] > this.masked ? fixed(scores[key]) : "masked";
 
