@@ -58,7 +58,7 @@ def test_logits_that_overflowed_are_said():
 
 
 @given(
-    st.lists(st.floats(-8, 8, width=32), min_size=2, max_size=30, unique=True),
+    st.lists(st.integers(-80, 80).map(lambda n: n / 10), min_size=2, max_size=30, unique=True),
     st.floats(0.3, 3),
     st.integers(0, 12),
     st.floats(0.1, 1.0),

@@ -7,7 +7,7 @@ import numpy as np
 from ....display.plots import Plot, Table, Theme
 from ..attribution import Attribution
 from ..chances import F64
-from .cells import heat_map, label_lines, label_tokens, row_bars
+from .cells import heat_map, label_lines, label_tokens, row_bars, upright_bars
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -154,7 +154,7 @@ def sources_plot(attribution: Attribution, sources: F64) -> Plot:
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1, 3])
         total = by_layer.sum(axis=0)
         colours = [theme.cycle[2] if value >= 0 else theme.cycle[3] for value in total]
-        upper.bar(np.arange(len(total)), total, color=colours, width=0.8)
+        upright_bars(upper, total, colours)
         upper.axhline(0, color=theme.text, linewidth=0.6)
         upper.set_ylabel("all layers")
         upper.tick_params(axis="x", length=0)

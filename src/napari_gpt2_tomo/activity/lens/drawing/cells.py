@@ -12,7 +12,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["cut", "heat_map", "label_lines", "label_tokens", "percent", "row_bars", "write_cells"]
+__all__ = [
+    "cut",
+    "heat_map",
+    "label_lines",
+    "label_tokens",
+    "percent",
+    "row_bars",
+    "upright_bars",
+    "write_cells",
+]
 
 POINTS = 72.0
 """Points in an inch."""
@@ -23,8 +32,17 @@ SMALLEST = 5.0
 LETTER = 0.62
 """Mean width of a letter as a share of its size."""
 
+UPRIGHT = 1.15
+"""Room that a label needs which stands on end, as a share of the letters' size."""
+
 FILLING = 0.62
 """Share of a cell's height that its letters may take."""
+
+EDGE = 0.12
+"""Inches between axes and the edge of the figure."""
+
+BELOW = 0.85
+"""Inches below a heat map: labels, and the bar of its colours with its own."""
 
 MOST_CELLS = 2000
 """Words that are drawn at most: more take seconds, and nobody reads them."""
@@ -89,11 +107,12 @@ def label_tokens(axes: "Axes", labels: Sequence[str], theme: Theme, first: int =
     first
         Position of the first token; unused places say which one they are when thinned.
     """
-    step = max(1, -(-len(labels) // 40))
+    width = _inches(axes, theme)[0] * POINTS
+    step = max(1, int(np.ceil(len(labels) * UPRIGHT * theme.size / width)))
     places = np.arange(0, len(labels), step)
     shown = [cut(labels[int(place)]) for place in places]
-    room = _inches(axes)[0] * POINTS / max(1, len(places))
-    fits = max((len(one) for one in shown), default=0) * LETTER * theme.size < room
+    longest = max((len(one) for one in shown), default=0)
+    fits = longest * LETTER * theme.size < width / max(1, len(places))
     axes.set_xticks(places, shown, rotation=0 if fits else 90)
     if step > 1:
         axes.set_xlabel(f"token {first} to {first + len(labels) - 1}, one in {step} is named")
@@ -101,7 +120,7 @@ def label_tokens(axes: "Axes", labels: Sequence[str], theme: Theme, first: int =
 
 def label_lines(axes: "Axes", labels: Sequence[str], theme: Theme) -> None:
     """Names along the vertical axis, as many as fit."""
-    room = _inches(axes)[1] * POINTS / max(1, len(labels))
+    room = _inches(axes, theme)[1] * POINTS / max(1, len(labels))
     step = max(1, int(np.ceil(theme.size * 1.15 / max(room, 0.1))))
     # The last line is the one that matters most: thinning keeps it.
     places = np.arange(len(labels) - 1, -1, -step)[::-1]
@@ -124,7 +143,7 @@ def write_cells(axes: "Axes", image: Any, words: NDArray[Any], theme: Theme) -> 
     """
     if words.size > MOST_CELLS or not words.size:
         return
-    width, height = _inches(axes)
+    width, height = _inches(axes, theme)
     cell = width / words.shape[1] * POINTS, height / words.shape[0] * POINTS
     size = min(theme.size - 0.5, cell[1] * FILLING)
     letters = int(cell[0] * 0.94 / (LETTER * size)) if size >= SMALLEST else 0
@@ -143,6 +162,19 @@ def write_cells(axes: "Axes", image: Any, words: NDArray[Any], theme: Theme) -> 
             color="#ffffff" if dark[row, column] else "#101010",
             clip_on=True,
         )
+
+
+def upright_bars(axes: "Axes", values: NDArray[Any], colours: Any) -> None:
+    """Upright bars, one at each whole number: one artist, so that hundreds are drawn at once."""
+    from matplotlib.collections import PolyCollection
+
+    tops = np.nan_to_num(np.asarray(values, float))
+    corners = [
+        [(at - 0.4, 0), (at + 0.4, 0), (at + 0.4, top), (at - 0.4, top)]
+        for at, top in enumerate(tops.tolist())
+    ]
+    axes.add_collection(PolyCollection(corners, facecolors=colours))
+    axes.autoscale_view()
 
 
 def row_bars(
@@ -175,9 +207,16 @@ def row_bars(
         )
 
 
-def _inches(axes: "Axes") -> tuple[float, float]:
-    """Width and height of axes once everything around them has found its place."""
+def _inches(axes: "Axes", theme: Theme) -> tuple[float, float]:
+    """Width and height that axes will have, near enough to choose what to write.
+
+    To know them exactly the figure would have to be laid out, which takes longer than drawing it.
+    """
     figure: Any = axes.figure
-    figure.draw_without_rendering()
-    box = axes.get_window_extent()
-    return box.width / figure.dpi, box.height / figure.dpi
+    place = axes.get_subplotspec()
+    grid = (1, 1) if place is None else place.get_gridspec().get_geometry()
+    names = max((len(one.get_text()) for one in axes.get_yticklabels()), default=0)
+    left = (names * LETTER + 1.5) * theme.size / POINTS
+    width = figure.get_figwidth() / grid[1] - left - EDGE
+    height = figure.get_figheight() / grid[0] - BELOW
+    return max(width, 0.1), max(height, 0.1)

@@ -9,7 +9,7 @@ from ....display.plots import Plot, Table, Theme
 from ..chances import NATS_PER_BIT
 from ..prediction import NextToken, Reading, StepTaken
 from ..survivors import Sampling
-from .cells import cut, heat_map, label_tokens, percent, row_bars, write_cells
+from .cells import cut, heat_map, label_tokens, percent, row_bars, upright_bars, write_cells
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -109,10 +109,13 @@ def surprisal_plot(read: Reading, mark: int | None = None) -> Plot | None:
     bits = read.surprisal / NATS_PER_BIT
 
     def draw(figure: "Figure", theme: Theme) -> None:
+        from matplotlib.patches import Patch
+
         axes = figure.add_subplot()
         places = np.arange(len(bits))
         colours = [theme.accent if place == mark else theme.cycle[0] for place in places]
-        axes.bar(places, np.nan_to_num(bits), color=colours, width=0.8, label="surprisal")
+        upright_bars(axes, bits, colours)
+        bars = Patch(color=theme.cycle[0], label="surprisal")
         uncertain = read.entropy / NATS_PER_BIT
         axes.step(
             places,
@@ -128,7 +131,8 @@ def surprisal_plot(read: Reading, mark: int | None = None) -> Plot | None:
         axes.grid(axis="y")
         axes.set_axisbelow(True)
         label_tokens(axes, read.tokens.labels, theme)
-        figure.legend(loc="outside lower left", ncols=2)
+        lines, _ = axes.get_legend_handles_labels()
+        figure.legend(handles=[bars, *lines], loc="outside lower left", ncols=2)
 
     return Plot(
         "surprisal",
