@@ -272,6 +272,16 @@ def test_measures_and_sums(explorer: Explorer) -> None:
     explorer.measure = "euclid"
     explorer.k = 3
     assert explorer.neighbours is not None
+    marks = explorer.cloud.layer("marks")
+    assert [one.strip() for one in marks.text.values] == [
+        explorer.space.label(int(i)) for i in (0, *explorer.neighbours.ids)
+    ]
+    assert len(marks.data) == 4
+    assert np.ptp(marks.size) == 0
+    explorer.k = 6
+    assert explorer.cloud.layer("marks") is marks
+    assert len(marks.text.values) == len(marks.data) == 7
+    explorer.k = 3
     rows = explorer.space.rows("tokens")
     expected = np.argsort(np.linalg.norm(rows - rows[0], axis=1))[1:4]
     assert explorer.neighbours.ids.tolist() == expected.tolist()

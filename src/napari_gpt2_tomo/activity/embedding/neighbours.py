@@ -21,9 +21,6 @@ Measure = Literal["cosine", "euclid", "inner"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 """Cosine of the angle, Euclidean distance, inner product."""
 
-BLOCK = 8192
-"""Rows that are compared at a time: 25 MB at 768 channels."""
-
 SPARE = 32
 """Candidates in single precision beyond those that are wanted, ordered anew in double."""
 
@@ -111,24 +108,22 @@ def local_pca(rows: F32, ids: Ints, k: int = 3, stated: str = "") -> Projection:
 
 def _scores(rows: F32, point: F32, measure: Measure, norms: F32 | None) -> F32:
     """A number for each row that grows with nearness."""
-    score = np.empty(len(rows), np.float32)
-    for start in range(0, len(rows), BLOCK):
-        block = rows[start : start + BLOCK]
-        product = block @ point
-        if measure != "inner":
-            length = _lengths(block) if norms is None else norms[start : start + BLOCK]
-            if measure == "cosine":
-                whole = length * np.float32(np.linalg.norm(point))
-                product = np.divide(product, whole, out=np.zeros_like(product), where=whole > 0)
-            else:
-                # Order of -|x - q|², without the query's own length.
-                product = 2 * product - length**2
-        score[start : start + BLOCK] = product
-    return np.nan_to_num(score, nan=-np.inf, posinf=np.inf, neginf=-np.inf)
+    # One product: in blocks, the threads would wait for each other at the end of every block.
+    score = rows @ point
+    if measure != "inner":
+        length = _lengths(rows) if norms is None else norms
+        if measure == "cosine":
+            whole = length * np.float32(np.linalg.norm(point))
+            score = np.divide(score, whole, out=np.zeros_like(score), where=whole > 0)
+        else:
+            # Order of -|x - q|², without the query's own length.
+            score = 2 * score - length**2
+    found = np.nan_to_num(score, nan=-np.inf, posinf=np.inf, neginf=-np.inf)
+    return np.asarray(found, np.float32)
 
 
-def _lengths(block: F32) -> F32:
-    return np.asarray(np.sqrt(np.einsum("ij,ij->i", block, block)), np.float32)
+def _lengths(rows: F32) -> F32:
+    return np.asarray(np.sqrt(np.einsum("ij,ij->i", rows, rows)), np.float32)
 
 
 def _exact(rows: F32, point: F64, measure: Measure) -> F64:

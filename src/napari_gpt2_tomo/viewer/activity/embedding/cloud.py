@@ -19,7 +19,10 @@ F32 = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 POINT = 0.004 * EXTENT
-"""World units of a token's dot."""
+"""World units of a token's dot in a crowd."""
+
+CROWD, LARGEST = 20000, 3.0
+"""Fewer dots than a crowd are larger, so that they fill the room alike, up to so many times."""
 
 PIXELS = (0, 14)
 """Canvas pixels of the smallest and the largest dot, however near the camera is.
@@ -99,7 +102,7 @@ class Cloud:
             name=f"{self._name} · tokens",
             features={"id": ids, "token": list(labels)},
             face_color=colours,
-            size=POINT,
+            size=POINT * min(LARGEST, max(1.0, (CROWD / max(len(ids), 1)) ** (1 / 3))),
             canvas_size_limits=PIXELS,
             blending="translucent",
             **_PLAIN,
@@ -141,44 +144,59 @@ class Cloud:
             layer.opacity = opacity
 
     def mark(self, points: F32, labels: Sequence[str], theme: Theme, lines: bool) -> None:
-        """Mark points with their labels, the first as the selected one; none takes marks away."""
-        self.remove("marks")
-        self.remove("lines")
-        self.dim(lines and len(points) > 0)
-        if not len(points):
+        """Mark points with their labels, the first as the selected one; none hides the marks."""
+        n = len(points)
+        self.dim(lines and n > 0)
+        self._show("lines", lines and n > 1)
+        self._show("marks", n > 0)
+        if not n:
             return
-        if lines and len(points) > 1:
-            n = len(points) - 1
+        if lines and n > 1:
             self._segments(
                 "lines",
                 f"{self._name} · to the neighbours",
-                np.repeat(points[:1], n, axis=0),
+                np.repeat(points[:1], n - 1, axis=0),
                 points[1:],
-                np.tile(np.array(rgba(theme.text, 0.75), np.float32), (n, 1)),
+                np.tile(np.array(rgba(theme.text, 0.75), np.float32), (n - 1, 1)),
                 LINE,
                 blending="translucent_no_depth",
             )
-        colours = np.tile(np.array(rgba(theme.text), np.float32), (len(points), 1))
+        colours = np.tile(np.array(rgba(theme.text), np.float32), (n, 1))
         colours[0] = rgba(theme.accent)
+        # Anchors count in 2-D only; an empty second line lifts the label above its dot.
+        features = {"token": [f"{label}\n " for label in labels]}
+        letters = {"array": np.array(colours), "default": theme.text}
+        layer = self._layers.get("marks")
+        if layer is not None:
+            # Changed in place: another layer would cost a third of a second.
+            layer.data = points
+            layer.features = features
+            layer.face_color = colours
+            layer.text.color = letters
+            return
         self._put(
             "marks",
             "points",
             points,
             name=f"{self._name} · nearest",
-            features={"token": [f"{label}\n " for label in labels]},
+            features=features,
             face_color=colours,
             size=MARK,
             canvas_size_limits=PIXELS,
             blending="translucent_no_depth",
             text={
-                # Anchors count in 2-D only; an empty second line lifts the label above its dot.
                 "string": {"feature": "token"},
                 "size": LETTERS,
-                "color": {"array": np.array(colours), "default": theme.text},
+                "color": letters,
                 "blending": "translucent_no_depth",
             },
             **_PLAIN,
         )
+
+    def _show(self, kind: str, shown: bool) -> None:
+        layer = self._layers.get(kind)
+        if layer is not None and layer.visible != shown:
+            layer.visible = shown
 
     def remove(self, kind: str) -> None:
         """Take a layer away, if it is there."""
@@ -212,14 +230,24 @@ class Cloud:
         viewer = self._viewer()
         if viewer is None or not len(starts):
             return
+        former: Any = self._layers.get(kind)
         if viewer.dims.ndisplay == 3:
             vertices, faces = tubes(starts, ends, width / 2)
             shades = np.repeat(colours, len(vertices) // len(starts), axis=0)
             mesh = (vertices, faces, np.ones(len(vertices), np.float32))
+            if hasattr(former, "vertex_colors"):
+                former.vertex_colors = None
+                former.data = mesh
+                former.vertex_colors = shades
+                return
             state |= {"vertex_colors": shades, "shading": "none"}
             self._put(kind, "surface", mesh, name=name, **state)
             return
         ways = np.stack([starts, ends - starts], axis=1)
+        if hasattr(former, "edge_width"):
+            former.data = ways
+            former.edge_color = colours
+            return
         state |= {"edge_color": colours, "edge_width": width, "vector_style": "line", "length": 1}
         self._put(kind, "vectors", ways, name=name, **state)
 
