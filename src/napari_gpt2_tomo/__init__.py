@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .activity.intervention import composition
     from .activity.lesson import lesson
     from .activity.record import Activity, open_activity
+    from .activity.report import write_report
     from .activity.running.changes import effect, run_changed
     from .activity.running.run import language_model, run
     from .activity.running.sweeps import sweep
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from .checkpoint import Checkpoint, open_checkpoint
     from .export.html import export_html
     from .facade import Scan
+    from .viewer.activity.layers import view_activity
+    from .viewer.activity.overlay import paint_activity
     from .viewer.console.commands import open_console
     from .viewer.navigator.fly import go_to
     from .viewer.navigator.pinning import pin
@@ -58,6 +61,7 @@ __all__ = [
     "open_console",
     "open_session",
     "open_views",
+    "paint_activity",
     "pin",
     "record_flight",
     "record_turntable",
@@ -71,6 +75,8 @@ __all__ = [
     "sweep",
     "switch",
     "view",
+    "view_activity",
+    "write_report",
 ]
 
 _HOME = {
@@ -93,6 +99,7 @@ _HOME = {
     "open_console": ".viewer.console.commands",
     "open_session": ".viewer.state",
     "open_views": ".viewer.panes.views",
+    "paint_activity": ".viewer.activity.overlay",
     "pin": ".viewer.navigator.pinning",
     "record_flight": ".viewer.pictures",
     "record_turntable": ".viewer.pictures",
@@ -104,6 +111,8 @@ _HOME = {
     "strongest": ".volume.strongest",
     "sweep": ".activity.running.sweeps",
     "switch": ".viewer.switch",
+    "view_activity": ".viewer.activity.layers",
+    "write_report": ".activity.report",
 }
 
 
