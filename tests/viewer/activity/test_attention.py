@@ -40,7 +40,7 @@ def planted(n: int = len(WORDS), path: str | None = None, causal: bool = True) -
     pattern[PREVIOUS] = np.eye(n, k=-1)
     pattern[PREVIOUS][0, 0] = 1
     strings = tuple(WORDS[i % len(WORDS)] for i in range(n))
-    ids = [hash(word) % 97 for word in strings]
+    ids = [WORDS.index(word) for word in strings]
     sizes = HyperParameters(n_layers=LAYERS, n_heads=N_HEADS)
     source = Source("planted", path, "gpt2", sizes)
     tokens = Tokens(np.array(ids), strings)
@@ -270,6 +270,9 @@ def test_a_model_is_probed_and_its_circuits_are_drawn(dock, cache):
     dock.desk.move(layer=1, head=2)
     dock.weight.setCurrentIndex(1)
     assert "attention × ‖value‖" in dock.look.title
+    dock.tabs.setCurrentIndex(HEADS)
+    finish_all()
+    assert contrast(dock.grid, dock.grid.center(0, 1)) > 0
     dock.tabs.setCurrentIndex(METRICS)
     dock.metrics.more.click()
     finish_all()

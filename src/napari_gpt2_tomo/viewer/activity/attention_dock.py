@@ -62,6 +62,7 @@ class AttentionDock(Following):
         super().__init__(viewer)
         self._metrics = HeadMetrics({})
         self._job: Job | None = None
+        self._shrinking: Job | None = None
         self.layer, self.head = QSpinBox(), QSpinBox()
         top = QHBoxLayout()
         top.setSpacing(4)
@@ -160,6 +161,7 @@ class AttentionDock(Following):
             self.weight.setCurrentIndex(0)
         self._metrics = HeadMetrics({})
         self._grid_is_stale = True
+        self.grid.clear()
         self._measure(activity)
         self._offer()
         self.show_place(self._place)
@@ -178,6 +180,8 @@ class AttentionDock(Following):
     def let_go(self) -> None:
         """See `Following`."""
         self._cancel()
+        if self._shrinking is not None:
+            self._shrinking.cancel()
         for event in self._layers:
             event.disconnect(self._offer)
 
@@ -268,7 +272,9 @@ class AttentionDock(Following):
             self._show_metrics(self._metrics, "\n".join([*notes, "Measuring …"]), False)
 
         self._job = job = Job(work, arrived)
-        job.on_end = lambda: self._show_metrics(self._metrics, "\n".join(notes), False)
+        job.on_end = lambda: self._show_metrics(
+            self._metrics, "\n".join(notes), "copying" not in self._metrics and not notes
+        )
 
     def _show_metrics(self, metrics: HeadMetrics, note: str, more: bool) -> None:
         self._metrics = metrics
@@ -278,6 +284,8 @@ class AttentionDock(Following):
         self.heads.select(place.layer, place.head)
 
     def _thumbnails(self, activity: Activity, look: Look) -> None:
+        if self._shrinking is not None:
+            self._shrinking.cancel()
         # The weights of all layers may lie on disk.
         if look.weight == "raw" and activity["pattern"].size <= AT_ONCE:
             self.grid.show_heads(all_small(activity, look))
@@ -286,11 +294,7 @@ class AttentionDock(Following):
         def work(report: Progress) -> Generator[object, None, None]:
             yield all_small(activity, look)
 
-        def arrived(pictures: Any) -> None:
-            if self.activity is activity and self.look == look:
-                self.grid.show_heads(pictures)
-
-        Job(work, arrived)
+        self._shrinking = Job(work, self.grid.show_heads)
 
     def _cancel(self) -> None:
         if self._job is not None:

@@ -74,6 +74,10 @@ class HeadGrid(QWidget):  # type: ignore[misc]
         self.setMinimumSize(QSize(width + LEFT + 2, height + TOP + 2))
         self.update()
 
+    def clear(self) -> None:
+        """Show nothing."""
+        self.show_heads(np.zeros((0, 0, 1, 1), np.float32))
+
     def select(self, layer: int, head: int) -> None:
         """Mark a head."""
         if (layer, head) != self._selected:

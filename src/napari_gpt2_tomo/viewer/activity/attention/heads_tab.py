@@ -42,7 +42,6 @@ class HeadsTab(QWidget):  # type: ignore[misc]
         self.line.setWordWrap(True)
         self.line.setTextFormat(Qt.TextFormat.PlainText)
         self.line.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.line.setMinimumHeight(LINES * self.line.fontMetrics().lineSpacing())
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 6, 0, 0)
         layout.addWidget(area, stretch=1)
@@ -52,6 +51,8 @@ class HeadsTab(QWidget):  # type: ignore[misc]
         """Mark a head."""
         self._selected = (layer, head)
         self.grid.select(layer, head)
+        # The letters are known once it is shown.
+        self.line.setMinimumHeight(LINES * self.line.fontMetrics().lineSpacing())
         self._say(None)
 
     def _say(self, under: Any) -> None:

@@ -75,7 +75,6 @@ class PatternTab(QWidget):  # type: ignore[misc]
         self.line = QLabel()
         self.line.setWordWrap(True)
         self.line.setTextFormat(Qt.TextFormat.PlainText)
-        self.line.setMinimumHeight(2 * self.line.fontMetrics().lineSpacing())
         self.line.setAlignment(Qt.AlignmentFlag.AlignTop)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 6, 0, 0)
@@ -108,6 +107,8 @@ class PatternTab(QWidget):  # type: ignore[misc]
         self.matrix.show_pattern(values, labels, query, unit, grey)
         self.links.show_pattern(values, labels, query)
         self.text.show_pattern(values, labels, query)
+        # Two lines have room, so that nothing jumps; the letters are known once it is shown.
+        self.line.setMinimumHeight(2 * self.line.fontMetrics().lineSpacing() + 2)
         self._row(None)
 
     def _pair(self, at: tuple[int, int] | None) -> None:
