@@ -14,7 +14,7 @@ from .gather_gradient import gather_gradient, is_tied
 from .gather_neuron import gather_neuron
 from .gather_norm import gather_norm, weight_of
 from .gather_words import LARGEST, gather_loss, gather_prediction, softmax, string_of
-from .heads import Heads, default_head, find_rule
+from .heads import Heads, aside_from_rest, default_head, find_rule
 from .rotary import find_rotary
 from .story import Block, Choice, Embedding, Positions, Story
 
@@ -207,20 +207,15 @@ def _choose(model: "LanguageModel", activity: Activity, wish: Wish) -> Choice:
             raise TomoError(
                 f"{activity.source.name} has {name}s 0 to {count - 1}: there is no {value}."
             )
-    some = pattern[:, :, :, drawn]
-    if wish.layer is not None:
-        some = some[wish.layer : wish.layer + 1]
+    rows = np.asarray(pattern[:, :, focus, drawn], np.float32)
+    some = rows if wish.layer is None else rows[wish.layer : wish.layer + 1]
     if wish.head is not None:
         some = some[:, wish.head : wish.head + 1]
-    layer, head = default_head(some, focus)
+    layer, head = default_head(some, focus, first)
     layer = layer if wish.layer is None else wish.layer
     head = head if wish.head is None else wish.head
-    row = np.array(pattern[layer, head, focus, drawn], np.float64)
-    if len(row) > 2 and focus >= 2:
-        # The first token is where heads rest.
-        row[0] = row[0] if first else 0
-        row[focus - first] = 0
-    return Choice(first, drawn.stop, focus, answer, layer, head, first + int(row.argmax()))
+    key = int(aside_from_rest(rows[layer, head], focus, first).argmax())
+    return Choice(first, drawn.stop, focus, answer, layer, head, first + key)
 
 
 def _heads(model: "LanguageModel", activity: Activity, choice: Choice) -> Heads:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Heads", "Rule", "default_head", "find_rule", "read_slots"]
+__all__ = ["Heads", "Rule", "aside_from_rest", "default_head", "find_rule", "read_slots"]
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -92,20 +92,33 @@ def _slopes(rest: F64, steps: F64) -> F64:
     return np.asarray(np.divide(along, power, out=np.zeros_like(along), where=power > 0))
 
 
-def default_head(pattern: F32, query: int) -> tuple[int, int]:
-    """Layer and head that make a good first example at a query.
+def default_head(rows: F32, query: int, first: int) -> tuple[int, int]:
+    """Layer and head that make a good first example.
 
     One that gives about half of its attention to one token that is neither the first of the text
     nor the query itself: those two are where heads look that have nothing to say, and a softmax
     with one winner has nothing to show.
+
+    Parameters
+    ----------
+    rows
+        ``(layer, head, key)``: attention of the query to the tokens from `first` on.
+    query, first
+        Positions in the text.
     """
-    row = np.array(pattern[:, :, query, :], np.float64)
-    if query >= 2:
-        row[..., 0] = 0
-        row[..., query] = 0
-    largest = row.max(-1)
-    best = np.unravel_index(int((largest * (1 - largest)).argmax()), largest.shape)
+    shares = aside_from_rest(rows, query, first).max(-1)
+    best = np.unravel_index(int((shares * (1 - shares)).argmax()), shares.shape)
     return int(best[0]), int(best[1])
+
+
+def aside_from_rest(rows: F32, query: int, first: int) -> F64:
+    """Attention to all but the places where heads rest, see `default_head`; those become 0."""
+    shares = np.array(rows, np.float64)
+    if query >= 2:
+        shares[..., query - first] = 0
+        if first == 0:
+            shares[..., 0] = 0
+    return shares
 
 
 @dataclass(frozen=True, eq=False)
