@@ -160,6 +160,30 @@ def test_only_tensors_that_are_stored_otherwise_are_written(tmp_path):
     assert not [*cache.rglob("*.*")]
 
 
+def test_what_a_killed_process_left_is_removed(tmp_path, monkeypatch):
+    left = tmp_path / "cache" / "streaming" / "4194305-abc"  # Beyond the largest process id.
+    left.mkdir(parents=True)
+    (left / "experts.safetensors").write_bytes(b"x")
+    mine = streaming.scratch_folder()
+    assert not left.exists()
+    assert streaming.scratch_folder() != mine
+    assert mine.exists()
+
+
+@pytest.mark.parametrize("form", ["shards", "bin"])
+def test_other_files_than_one_of_safetensors_are_streamed_too(tmp_path, form):
+    if form == "shards":
+        network("llama").save_pretrained(tmp_path, max_shard_size="10KB")
+        assert len([*tmp_path.glob("*.safetensors")]) > 2
+    else:
+        network("llama").config.save_pretrained(tmp_path)
+        torch.save(network("llama").state_dict(), tmp_path / "pytorch_model.bin")
+    model = LanguageModel.load(tmp_path, device="cpu", streaming=True)
+    assert streaming.is_streamed(model.circuit.network)
+    expected = network("llama")(torch.tensor([IDS])).logits[0].numpy()
+    assert np.allclose(model.next_logits(IDS), expected, atol=1e-6)
+
+
 def test_automatic_streaming_is_a_matter_of_memory(tmp_path, monkeypatch):
     network("llama").save_pretrained(tmp_path)
     size = streaming.weight_bytes(network("llama"), torch.float32)

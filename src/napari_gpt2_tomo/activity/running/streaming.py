@@ -8,6 +8,7 @@ tensors that transformers stores otherwise than the file does (fused experts) ar
 folder in the cache once, which is removed with the model.
 """
 
+import os
 import shutil
 import tempfile
 import weakref
@@ -116,10 +117,17 @@ def placement(skeleton: nn.Module, blocks: str, device: torch.device) -> dict[st
 
 
 def scratch_folder() -> Path:
-    """A new folder in the cache for tensors that are stored otherwise than they are used."""
+    """A new folder in the cache for tensors that are stored otherwise than they are used.
+
+    Folders of processes that have ended without removing theirs are removed.
+    """
     root = cache_folder("streaming")
     root.mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(dir=root))
+    for folder in root.iterdir():
+        owner = folder.name.partition("-")[0]
+        if owner.isdecimal() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=root))
 
 
 def remove_with(owner: object, folder: Path) -> None:
