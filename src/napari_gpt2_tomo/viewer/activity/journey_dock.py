@@ -71,6 +71,7 @@ class JourneyDock(Following):
         self._of: Activity | None = None
         self._scene: PathScene | None = None
         self._wants_scene = False
+        self._layer = self.desk.place.layer
         self._latest: Latest[_Found] = Latest(self._deliver, self._fail)
         self.show_button = QPushButton("Show in 3-D")
         self.show_button.setToolTip(
@@ -128,6 +129,7 @@ class JourneyDock(Following):
 
     def show_activity(self, activity: Activity) -> None:
         """See `Following`."""
+        self._layer = self.desk.place.layer
         self._compute()
 
     def show_place(self, place: Place) -> None:
@@ -135,8 +137,10 @@ class JourneyDock(Following):
         scene = self.scene
         if scene is not None:
             scene.set_token(place.token)
-            if place.layer != self._layer_of(scene.step):
+            # The desk may look at another layer than the slider from the start.
+            if place.layer not in (self._layer, self._layer_of(scene.step)):
                 scene.go(self._last_step_of(place.layer))
+        self._layer = place.layer
         self._draw()
 
     def let_go(self) -> None:
