@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import napari
 
     from .activity.intervention import composition
+    from .activity.lens import compare_next, logit_attribution, logit_lens, next_token
     from .activity.lesson import lesson
     from .activity.record import Activity, open_activity
     from .activity.report import write_report
@@ -49,6 +50,7 @@ __all__ = [
     "Scan",
     "TomoError",
     "Volume",
+    "compare_next",
     "composition",
     "effect",
     "export_html",
@@ -56,6 +58,9 @@ __all__ = [
     "language_model",
     "lesson",
     "link",
+    "logit_attribution",
+    "logit_lens",
+    "next_token",
     "open_activity",
     "open_checkpoint",
     "open_console",
@@ -87,6 +92,7 @@ _HOME = {
     "Scan": ".facade",
     "TomoError": ".base",
     "Volume": ".volume.volume",
+    "compare_next": ".activity.lens",
     "composition": ".activity.intervention",
     "effect": ".activity.running.changes",
     "export_html": ".export.html",
@@ -94,6 +100,9 @@ _HOME = {
     "language_model": ".activity.running.run",
     "lesson": ".activity.lesson",
     "link": ".viewer.view",
+    "logit_attribution": ".activity.lens",
+    "logit_lens": ".activity.lens",
+    "next_token": ".activity.lens",
     "open_activity": ".activity.record",
     "open_checkpoint": ".checkpoint",
     "open_console": ".viewer.console.commands",

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from napari.components import ViewerModel
+from qtpy.QtCore import Qt
 
 from napari_gpt2_tomo.viewer.activity.desk import desk_of
 from napari_gpt2_tomo.viewer.activity.next_token_dock import (
@@ -120,7 +121,17 @@ def test_the_text_says_how_well_each_token_was_foreseen(dock):
     assert dock.desk.place.token == 9
     assert dock.numbers.text().startswith("Token 9 ·little")
     dock.desk.move(token=0)
-    assert "nothing stands before it" in dock.numbers.text()
+    assert dock.numbers.text().startswith("Token 0 <s>: nothing stands before it")
+
+
+def test_a_token_that_looks_like_markup_is_shown_as_it_is(dock, story):
+    for label in (dock.numbers, dock.next.numbers, dock.next.said, dock.compare.said):
+        assert label.textFormat() == Qt.TextFormat.PlainText
+    assert "&lt;s&gt;Once" in dock.text.text()
+    dock.desk.show(story.model.run([1]))
+    dock.tabs.setCurrentIndex(TEXT)
+    assert "perplexity" not in dock.strip.plot.title
+    assert dock.bars.plot is None
 
 
 def test_another_text_is_compared_and_stays_on_the_desk(dock, story):

@@ -1,7 +1,7 @@
 """The logit lens: what each state of the residual stream would predict, and who wrote it."""
 
 import napari
-from qtpy.QtCore import QSize
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QSizePolicy, QTabWidget
 
 from ...activity.lens import Lens, logit_lens
@@ -30,6 +30,9 @@ COLOURS: dict[str, Colour] = {
 }
 """What colours can say, by name."""
 
+CHOICE = 115
+"""Pixels in which a choice can be told from another."""
+
 FEW = 14
 """Blocks up to which the states between attention and MLP are shown at first."""
 
@@ -47,14 +50,16 @@ class LensDock(Following):
             self.colour.addItem(title, value)
         self.colour.setToolTip("What the colours say")
         self.colour.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.halves = QCheckBox("Between attention and MLP")
-        self.halves.setToolTip("Also the states between the two halves of a block")
+        self.colour.setMinimumWidth(CHOICE)
+        self.halves = QCheckBox("Half blocks")
+        self.halves.setToolTip("Also the states between the attention and the MLP of a block")
         top = QHBoxLayout()
         top.addWidget(QLabel("Colour"))
         top.addWidget(self.colour, stretch=1)
         top.addWidget(self.halves)
         self.said = QLabel()
         self.said.setWordWrap(True)
+        self.said.setTextFormat(Qt.TextFormat.PlainText)
         self.heat, self.trace, self.parts = HeatTab(), TraceTab(), AttributionTab()
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)

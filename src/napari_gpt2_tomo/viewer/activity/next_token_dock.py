@@ -3,7 +3,7 @@
 from typing import Any
 
 import napari
-from qtpy.QtCore import QSize
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QCursor
 from qtpy.QtWidgets import QLabel, QTabWidget, QToolTip, QVBoxLayout, QWidget
 
@@ -45,6 +45,7 @@ class NextTokenDock(Following):
         self.strip, self.bars = PlotView(), PlotView()
         self.numbers = QLabel()
         self.numbers.setWordWrap(True)
+        self.numbers.setTextFormat(Qt.TextFormat.PlainText)
         page = QWidget()
         column = QVBoxLayout(page)
         column.setContentsMargins(0, 4, 0, 0)

@@ -47,8 +47,9 @@ def strongest_plot(attribution: Attribution, count: int = STRONGEST) -> Plot:
             colours.append(theme.faint)
         row_bars(axes, labels, values, colours, theme, [f"{value:+.2f}" for value in values])
         axes.axvline(0, color=theme.text, linewidth=0.6)
-        axes.margins(x=0.16)
-        axes.set_xlabel(f"share of the {attribution.target} = {attribution.total:.2f}")
+        # Room for the numbers at both ends.
+        axes.margins(x=0.24 if min(values) < 0 else 0.16)
+        axes.set_xlabel(f"share; all together {attribution.total:.2f}")
         names = {"head": "head", "mlp": "MLP", "rest": "not accounted for"}
         handles = [
             Patch(color=theme.cycle[KINDS.index(kind)], label=names.get(kind, kind))
@@ -122,7 +123,7 @@ def steps_plot(attribution: Attribution) -> Plot:
         axes.plot(attribution.total, len(names) - 0.2, "^", color=theme.accent, markersize=5)
         axes.axvline(0, color=theme.text, linewidth=0.6)
         axes.set_ylim(len(names) - 0.1, -0.7)
-        axes.set_xlabel(f"{attribution.target}, up to here; in the end {attribution.total:.2f}")
+        axes.set_xlabel(f"sum up to here; in the end {attribution.total:.2f}")
         axes.tick_params(axis="y", length=0)
         label_lines(axes, names, theme)
 

@@ -22,7 +22,7 @@ Colour = Literal["probability", "entropy", "to_final"]
 COLOURS: Mapping[Colour, str] = {
     "probability": "probability of the likeliest token",
     "entropy": "entropy (bits)",
-    "to_final": "distance to the final prediction, KL (bits)",
+    "to_final": "KL to the final prediction (bits)",
 }
 """What the colour of a cell can say, as the colour bar says it."""
 

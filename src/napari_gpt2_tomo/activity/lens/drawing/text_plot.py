@@ -100,7 +100,8 @@ def text_plot(read: Reading, mark: int | None = None) -> Plot:
     note = f" Only the last {MOST} tokens are shown." if start else ""
     return Plot(
         "surprisal-text",
-        f"The text as the model read it: perplexity {read.perplexity:.3g}",
+        "The text as the model read it"
+        + (f": perplexity {read.perplexity:.3g}" if len(read.tokens) > 1 else ""),
         draw,
         Table(
             {

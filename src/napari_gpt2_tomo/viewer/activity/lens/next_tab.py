@@ -3,6 +3,7 @@
 from typing import Any
 
 from psygnal import Signal
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from ....activity.lens import NATS_PER_BIT, Continuing, NextToken, next_token, sampling
@@ -44,8 +45,10 @@ class NextTab(QWidget):  # type: ignore[misc]
         self.view = PlotView()
         self.numbers = QLabel()
         self.numbers.setWordWrap(True)
+        self.numbers.setTextFormat(Qt.TextFormat.PlainText)
         self.said = QLabel()
         self.said.setWordWrap(True)
+        self.said.setTextFormat(Qt.TextFormat.PlainText)
         self.step_button = QPushButton("Step")
         self.step_button.setToolTip("Append the next token; a click on a bar appends that one")
         self.back_button = QPushButton("Back")

@@ -1,6 +1,7 @@
 """How likely chosen tokens are from state to state."""
 
 from psygnal import Signal
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from ....activity.lens import Chances, Trace, token_trace
@@ -46,6 +47,7 @@ class TraceTab(QWidget):  # type: ignore[misc]
         self.reset.setToolTip("Follow the tokens that are likeliest in the end")
         self.said = QLabel()
         self.said.setWordWrap(True)
+        self.said.setTextFormat(Qt.TextFormat.PlainText)
         self.view = PlotView()
         top = QHBoxLayout()
         top.addWidget(self.line, stretch=1)
