@@ -4,6 +4,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,9 @@ SCRIPTS = 7
 
 TAIL = 0.01
 """Share of the values at each end that has the last colour."""
+
+_known: "WeakKeyDictionary[EmbeddingSpace, dict[tuple[str, Which], Property]]"
+_known = WeakKeyDictionary()
 
 OTHER, NO_LETTER = "another script", "no letter"
 
@@ -88,7 +92,7 @@ def available(space: EmbeddingSpace, which: Which = "tokens") -> list[str]:
 def property_of(
     space: EmbeddingSpace, name: str, which: Which = "tokens", selected: int | None = None
 ) -> Property:
-    """A property of every token.
+    """A property of every token; computed once, cosines apart.
 
     Parameters
     ----------
@@ -111,26 +115,31 @@ def property_of(
             f"Tokens of {space.name} cannot be coloured by {name!r}; there are: "
             f"{', '.join(available(space, which))}."
         )
-    return _MAKERS[name](space, which, selected)
+    if name == "cosine":
+        return _cosine(space, which, selected)
+    known = _known.setdefault(space, {})
+    if (name, which) not in known:
+        known[name, which] = _MAKERS[name](space, which)
+    return known[name, which]
 
 
-def _norm(space: EmbeddingSpace, which: Which, selected: int | None) -> Property:
+def _norm(space: EmbeddingSpace, which: Which) -> Property:
     return Property("norm", PROPERTIES["norm"], space.norms(which), words="Length of the vector.")
 
 
-def _id(space: EmbeddingSpace, which: Which, selected: int | None) -> Property:
+def _id(space: EmbeddingSpace, which: Which) -> Property:
     ids = np.arange(len(space.rows(which)), dtype=np.float32)
     words = "The token's id; merges of byte pairs have low ids where they are frequent."
     return Property("id", PROPERTIES["id"], ids, words=words)
 
 
-def _length(space: EmbeddingSpace, which: Which, selected: int | None) -> Property:
+def _length(space: EmbeddingSpace, which: Which) -> Property:
     texts = space.texts or ()
     lengths = np.array([len(text.removeprefix(CONTINUED)) for text in texts], np.float32)
     return Property("length", PROPERTIES["length"], lengths, words="Characters of its text.")
 
 
-def _space(space: EmbeddingSpace, which: Which, selected: int | None) -> Property:
+def _space(space: EmbeddingSpace, which: Which) -> Property:
     texts = space.texts or ()
     kinds: tuple[str, ...] = ("continues a word", "begins a word")
     pieces = any(text.startswith(CONTINUED) for text in texts)
@@ -141,13 +150,13 @@ def _space(space: EmbeddingSpace, which: Which, selected: int | None) -> Propert
     return Property("space", PROPERTIES["space"], np.array(begins, np.float32), kinds, words)
 
 
-def _kind(space: EmbeddingSpace, which: Which, selected: int | None) -> Property:
+def _kind(space: EmbeddingSpace, which: Which) -> Property:
     codes = [_KINDS.index(_kind_of(text)) for text in space.texts or ()]
     words = "By the characters of its text, spaces apart."
     return Property("kind", PROPERTIES["kind"], np.array(codes, np.float32), _KINDS, words)
 
 
-def _script(space: EmbeddingSpace, which: Which, selected: int | None) -> Property:
+def _script(space: EmbeddingSpace, which: Which) -> Property:
     found = [_script_of(text) for text in space.texts or ()]
     scripts = Counter(name for name in found if name != NO_LETTER)
     kinds = (*(name for name, _ in scripts.most_common(SCRIPTS)), OTHER, NO_LETTER)
@@ -168,7 +177,7 @@ def _cosine(space: EmbeddingSpace, which: Which, selected: int | None) -> Proper
     return Property("cosine", title, values, words=words, centred=True)
 
 
-def _position(space: EmbeddingSpace, which: Which, selected: int | None) -> Property:
+def _position(space: EmbeddingSpace, which: Which) -> Property:
     rows = space.rows(which)
     subspace = position_subspace(space)
     values = shares(rows, subspace.basis, rows.mean(axis=0))
@@ -179,7 +188,7 @@ def _position(space: EmbeddingSpace, which: Which, selected: int | None) -> Prop
     return Property("position", PROPERTIES["position"], values, words=words)
 
 
-def _cluster(space: EmbeddingSpace, which: Which, selected: int | None) -> Property:
+def _cluster(space: EmbeddingSpace, which: Which) -> Property:
     codes = clusters(space, which)
     kinds = tuple(f"cluster {number + 1}" for number in range(int(codes.max(initial=0)) + 1))
     words = f"Of {CLUSTERS} by k-means on the strongest principal components, largest first."
@@ -201,14 +210,13 @@ PROPERTIES: Mapping[str, str] = {
 }
 """Titles of all properties by name."""
 
-_MAKERS: Mapping[str, Callable[[EmbeddingSpace, Which, int | None], Property]] = {
+_MAKERS: Mapping[str, Callable[[EmbeddingSpace, Which], Property]] = {
     "kind": _kind,
     "norm": _norm,
     "id": _id,
     "length": _length,
     "space": _space,
     "script": _script,
-    "cosine": _cosine,
     "position": _position,
     "cluster": _cluster,
 }

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from ...activity.embedding.properties import property_of
 from ...activity.embedding.space import EmbeddingSpace, embedding_space
 from ...base import Progress, TomoError
 from .. import compat
@@ -27,9 +28,10 @@ from ..link import OWNER, ScanLink
 from ..preferences import PLUGIN
 from ..work import Job
 from .embedding.choices import DIMENSIONS, PCA, POSITIONS, Asked
-from .embedding.explorer import Explorer, explorer_of, first_table
+from .embedding.explorer import Explorer, explorer_of
 from .embedding.explorer_tab import ExplorerTab
 from .embedding.figure_tab import FigureTab
+from .embedding.picture import first_table
 from .embedding.placing import place_rows, placing
 from .embedding.search_line import ERROR
 
@@ -229,6 +231,8 @@ class EmbeddingDock(QWidget):  # type: ignore[misc]
             placing(space, first, report)
             place_rows(space, first, first)
             space.norms(first)
+            if first != "positions":
+                property_of(space, "kind" if space.texts else "norm", first)
             _ = space.labels
             yield space
 

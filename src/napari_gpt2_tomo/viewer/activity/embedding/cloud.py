@@ -67,6 +67,7 @@ class Cloud:
         self._name = name
         self._metadata = metadata
         self._layers: dict[str, Any] = {}
+        self._points: F32 | None = None
         self._axes: tuple[str, ...] = ("PC 3", "PC 2", "PC 1")
 
     def layer(self, kind: str) -> Any:
@@ -89,18 +90,29 @@ class Cloud:
             layer.axis_labels = self._axes
 
     def show_tokens(self, points: F32, colours: F32, ids: Ints, labels: Sequence[str]) -> None:
-        """Draw tokens: ``(point, 3)`` world coordinates, their colours, ids and texts."""
+        """Draw tokens.
+
+        Parameters
+        ----------
+        points, colours, ids
+            ``(point, 3)`` world coordinates, ``(point, 4)``, and the token of each point.
+        labels
+            Of all tokens, by id.
+        """
         layer = self._layers.get("tokens")
         if layer is not None and np.array_equal(layer.features["id"], ids):
-            layer.data = points
+            if points is not self._points:
+                layer.data = points
             layer.face_color = colours
+            self._points = points
             return
+        self._points = points
         self._put(
             "tokens",
             "points",
             points,
             name=f"{self._name} · tokens",
-            features={"id": ids, "token": list(labels)},
+            features={"id": ids, "token": [labels[i] for i in ids.tolist()]},
             face_color=colours,
             size=POINT * min(LARGEST, max(1.0, (CROWD / max(len(ids), 1)) ** (1 / 3))),
             canvas_size_limits=PIXELS,

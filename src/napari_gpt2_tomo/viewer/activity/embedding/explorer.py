@@ -1,32 +1,29 @@
 """The explorer of an embedding space: what a dock does, a script can do with it."""
 
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
 from ....activity.embedding.arithmetic import evaluate, parse
-from ....activity.embedding.drawing import short, spread
-from ....activity.embedding.neighbours import Measure, Neighbours, local_pca, nearest
+from ....activity.embedding.neighbours import Measure, Neighbours, nearest
 from ....activity.embedding.properties import available, property_of
 from ....activity.embedding.search import TokenIndex
 from ....activity.embedding.space import EmbeddingSpace, Which, embedding_space
 from ....base import TomoError
-from ....display.plots import DARK, LIGHT, Theme
 from ... import compat
-from .cloud import Cloud
-from .colours import Coloured, coloured
 from .flight import Flight
-from .placing import EXTENT, Axes, Placing, place_rows, placing
+from .picture import Picture
+from .placing import EXTENT, Axes
 from .pointing import Pointing
 from .stage import Before, see_depth
 
 if TYPE_CHECKING:
     from ....facade import Scan
 
-__all__ = ["Explorer", "explore", "explorer_of", "first_table"]
+__all__ = ["Explorer", "explore", "explorer_of"]
 
 F32 = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -45,9 +42,6 @@ ANGLES = (0.0, 25.0, 40.0)
 
 LOCAL = 200
 """Neighbours that the local view shows."""
-
-NAMED = 30
-"""Of them, those that are named."""
 
 _explorers: WeakKeyDictionary[Any, "Explorer"] = WeakKeyDictionary()
 
@@ -81,13 +75,7 @@ def explorer_of(viewer: Any) -> "Explorer | None":
     return _explorers.get(compat.real_viewer(viewer))
 
 
-def first_table(space: EmbeddingSpace) -> Which:
-    """What is shown at first: the tokens if there are any."""
-    order: tuple[Which, ...] = ("tokens", "unembedding", "positions")
-    return next(which for which in order if space.has(which))
-
-
-class Explorer:
+class Explorer(Picture):
     """Tokens as points, coloured, searched and compared; other layers are hidden meanwhile.
 
     Parameters
@@ -116,37 +104,17 @@ class Explorer:
 
     moved = Signal(object)
     hovered = Signal(object)
-    recoloured = Signal()
     closed = Signal()
 
     def __init__(
         self, viewer: Any, space: EmbeddingSpace, metadata: dict[str, Any] | None = None
     ) -> None:
         viewer = compat.real_viewer(viewer)
-        self._viewer = ref(viewer)
-        self.space = space
+        super().__init__(viewer, space, metadata or {})
         self.index = TokenIndex(space.texts or space.labels)
-        self.selected: int | None = None
-        self.neighbours: Neighbours | None = None
-        self.shown: Coloured | None = None
-        first = first_table(space)
-        self._which: Which | None = None if first == "positions" else first
-        self._axes: Axes = first
-        self._colour = "kind" if space.texts else "norm"
-        self._measure: Measure = "cosine"
-        self._k = 15
-        self._lines = True
-        self._most: int | None = None
-        self._hidden: frozenset[int] = frozenset()
-        self._positions = self._which is None
-        self._local: Ints | None = None
-        self._drawn: Ints = np.empty(0, np.int64)
-        self._points: F32 = np.empty((0, 3), np.float32)
         self._open = True
-        self.cloud = Cloud(viewer, space.name, metadata or {})
         self.flight = Flight(viewer)
         self._before = Before(viewer)
-        self._placing = self._place()
         viewer.dims.ndisplay = 3
         self._draw()
         self._look()
@@ -275,23 +243,6 @@ class Explorer:
             self._local = np.concatenate([[token], near.ids])
         self._renew()
 
-    @property
-    def drawn(self) -> Ints:
-        """Ids of the tokens that are drawn."""
-        return self._drawn
-
-    @property
-    def theme(self) -> Theme:
-        """Colours that are seen on the canvas as it is now."""
-        viewer = self._viewer()
-        return LIGHT if viewer is not None and viewer.theme == "light" else DARK
-
-    @property
-    def stated(self) -> str:
-        """What the axes are, in a sentence."""
-        pca = self._placing.projection
-        return f"Axes: {', '.join(pca.labels[:3])} of {pca.stated}."
-
     def select(self, token: int | None, *, fly: bool = False) -> None:
         """Select a token, mark its neighbours, and fly to it if wanted."""
         if token is not None and not 0 <= token < len(self._rows()):
@@ -366,25 +317,10 @@ class Explorer:
             _explorers.pop(viewer, None)
         self.closed.emit()
 
-    def _table(self) -> Which:
-        if self._which is None:
-            raise TomoError(f"{self.space.name} has no token embeddings.")
-        return self._which
-
-    def _rows(self) -> F32:
-        return self.space.rows(self._table())
-
     def _needed(self) -> int:
         if self.selected is None:
             raise TomoError("Select a token first: click on it, or search for it.")
         return self.selected
-
-    def _place(self) -> Placing:
-        if self._local is not None:
-            rows = self._rows()
-            stated = f"{self.space.label(int(self._local[0]))} and its {LOCAL} nearest"
-            return Placing.of(local_pca(rows, self._local, stated=stated), rows[self._local])
-        return placing(self.space, self._axes)
 
     def _renew(self) -> None:
         """Other axes: everything stands elsewhere."""
@@ -392,48 +328,6 @@ class Explorer:
         self._draw()
         self._find()
         self._look()
-
-    def _draw(self) -> None:
-        self.cloud.set_axes(self._placing.labels)
-        self._draw_tokens()
-        self._draw_positions()
-        self._flatten()
-        self.recoloured.emit()
-
-    def _draw_tokens(self) -> None:
-        if self._which is None:
-            return
-        if self._axes == "positions" and not self.space.can_join:
-            self.cloud.remove("tokens")
-            return
-        shown = property_of(self.space, self._colour, self._which, self.selected)
-        self.shown = coloured(shown, self.theme)
-        rows = self._rows()
-        ids = spread(len(rows), len(rows) if self._most is None else self._most)
-        if self._local is not None:
-            ids = self._local
-        if self._hidden:
-            ids = ids[~np.isin(shown.values[ids], list(self._hidden))]
-        points = self._points_of(ids)
-        labels = [self.space.label(int(i)) for i in ids]
-        self._drawn, self._points = ids, points
-        self.cloud.show_tokens(points, self.shown.colours[ids], ids, labels)
-
-    def _draw_positions(self) -> None:
-        fits = self.space.has("positions") and (self._axes == "positions" or self.space.can_join)
-        if not (self._positions and fits and self._local is None):
-            self.cloud.remove("path")
-            self.cloud.remove("positions")
-            return
-        points = place_rows(self.space, self._axes, "positions")
-        self.cloud.show_positions(points, _along(len(points), self.theme))
-
-    def _points_of(self, ids: Ints) -> F32:
-        """World coordinates of some tokens."""
-        if self._local is not None:
-            return self._placing.place(self._rows()[ids])
-        points = place_rows(self.space, self._axes, self._table())
-        return points if len(ids) == len(points) else points[ids]
 
     def _find(self) -> None:
         if self.selected is None:
@@ -450,18 +344,6 @@ class Explorer:
             )
         self._mark()
 
-    def _mark(self) -> None:
-        token = self.selected
-        if token is None or self.neighbours is None:
-            self.cloud.mark(np.empty((0, 3), np.float32), (), self.theme, False)
-            return
-        ids = np.concatenate([[token], self.neighbours.ids]).astype(np.int64)
-        if self._local is not None:
-            ids = self._local[:NAMED]
-        labels = [short(self.space.label(int(i))) for i in ids]
-        points = self._points_of(ids)
-        self.cloud.mark(points, labels, self.theme, self._lines and self._local is None)
-
     def _look(self) -> None:
         viewer = self._viewer()
         if viewer is None:
@@ -470,22 +352,11 @@ class Explorer:
             viewer.scene.camera.angles = ANGLES
         self.flight.fly(self._centre(), self._zoom_of(EXTENT), at_once=True)
 
-    def _centre(self) -> list[float]:
-        points = self._points
-        if (self._axes == "positions" and not self.local) or not len(points):
-            points = place_rows(self.space, self._axes, "positions")
-        return [float(v) for v in np.median(points, axis=0)]
-
     def _zoom_of(self, width: float) -> float:
         """Canvas pixels a world unit at which a width fills its share of the canvas."""
         viewer = self._viewer()
         size = (600, 600) if viewer is None else viewer.canvas.size
         return FILL * min(size) / max(width, 1e-9)
-
-    def _flatten(self) -> None:
-        viewer = self._viewer()
-        if viewer is not None:
-            see_depth(viewer, viewer.dims.ndisplay == 2)
 
     def _turned(self, event: Any = None) -> None:
         """The view is flat now, or deep: lines are drawn otherwise."""
@@ -498,12 +369,6 @@ class Explorer:
         self._draw()
         self._mark()
 
-    def _pointable(self) -> F32:
-        layer = self.cloud.layer("tokens")
-        if layer is None or not layer.visible:
-            return np.empty((0, 3), np.float32)
-        return self._points
-
     def _hovered(self, point: int | None) -> None:
         self.hovered.emit(None if point is None else int(self._drawn[point]))
 
@@ -515,10 +380,3 @@ class Explorer:
             self.cloud.forget(event.value)
             if not self.cloud.layers or (self._which and not self.cloud.layer("tokens")):
                 self.close()
-
-
-def _along(n: int, theme: Theme) -> F32:
-    """Colours of positions, first to last."""
-    from ....activity.embedding.drawing import position_map
-
-    return np.asarray(position_map(theme)(np.linspace(0, 1, max(n, 1))), np.float32)

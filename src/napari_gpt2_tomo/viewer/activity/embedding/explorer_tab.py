@@ -24,14 +24,14 @@ from qtpy.QtWidgets import (
 
 from ....activity.embedding.arithmetic import is_sum
 from ....activity.embedding.neighbours import MEASURES, Neighbours
-from ....activity.embedding.properties import PROPERTIES, available
+from ....activity.embedding.properties import PROPERTIES, available, property_of
 from ....activity.embedding.search import PARTIAL, Match
 from ....activity.embedding.token_figures import MEASURE_WORDS
-from ....base import TomoError
-from ...work import show
+from ....base import Cancelled, Progress, TomoError
+from ...work import show, wait_for
 from .explorer import Explorer
 from .legend import Legend
-from .placing import AXES
+from .placing import AXES, place_rows, placing
 from .search_line import SearchLine
 
 __all__ = ["ExplorerTab"]
@@ -162,9 +162,9 @@ class ExplorerTab(QWidget):  # type: ignore[misc]
         column.addStretch(0)
 
     def _connect(self) -> None:
-        self.axes.activated.connect(lambda: self._set("axes", self.axes.currentData()))
-        self.which.activated.connect(lambda: self._set("which", self.which.currentData()))
-        self.colour.activated.connect(lambda: self._set("colour", self.colour.currentData()))
+        self.axes.activated.connect(lambda: self._prepared("axes", self.axes.currentData()))
+        self.which.activated.connect(lambda: self._prepared("which", self.which.currentData()))
+        self.colour.activated.connect(lambda: self._prepared("colour", self.colour.currentData()))
         self.number.activated.connect(lambda: self._set("most", self.number.currentData()))
         self.measure.activated.connect(lambda: self._set("measure", self.measure.currentData()))
         self.positions.clicked.connect(lambda on: self._set("positions", on))
@@ -218,6 +218,7 @@ class ExplorerTab(QWidget):  # type: ignore[misc]
         with QSignalBlocker(self.k):
             self.k.setValue(explorer.k)
         self.axes.setCurrentIndex(self.axes.findData(explorer.axes))
+        self.which.setCurrentIndex(max(self.which.findData(explorer.which), 0))
         self.colour.setCurrentIndex(self.colour.findData(explorer.colour))
 
     def _toggle(self) -> None:
@@ -232,6 +233,33 @@ class ExplorerTab(QWidget):  # type: ignore[misc]
 
     def _set(self, name: str, value: Any) -> None:
         self._do(lambda explorer: setattr(explorer, name, value))
+
+    def _prepared(self, name: str, value: Any) -> None:
+        """Set what takes long to compute, which is done in the background first."""
+        explorer = self.explorer
+        if explorer is None:
+            return
+        space, which = explorer.space, explorer.which or "tokens"
+
+        def work(report: Progress) -> None:
+            if name == "colour":
+                property_of(space, value, which, explorer.selected)
+            else:
+                placing(space, value, report)
+                width = len(space.pca(value).mean)
+                for table, rows in space.tables.items():
+                    if rows.shape[1] == width:
+                        place_rows(space, value, table)
+
+        try:
+            wait_for(work)
+        except TomoError as error:
+            self._recheck(explorer)
+            if not isinstance(error, Cancelled):
+                self.search.say(str(error), wrong=True)
+            return
+        if explorer is self.explorer:
+            self._set(name, value)
 
     def _do(self, act: Callable[[Explorer], None]) -> None:
         explorer = self.explorer
