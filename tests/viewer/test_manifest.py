@@ -1,13 +1,14 @@
 """The manifest: what napari is told about the plugin."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from npe2 import PluginManifest
 
 import napari_gpt2_tomo
-from napari_gpt2_tomo.display.looks import LOOKS
 from napari_gpt2_tomo.viewer.preferences import PLUGIN, SECTION, Preferences, preferences
+from napari_gpt2_tomo.volume.reading.signal import SignalName
 from napari_gpt2_tomo.volume.volume import LAYOUTS
 
 FILE = Path(napari_gpt2_tomo.__file__).parent / "napari.yaml"
@@ -48,7 +49,7 @@ def test_the_preferences_default_to_what_the_code_says(manifest):
     assert {name: entry.default for name, entry in properties.items()} == {
         name: getattr(default, name) for name in Preferences.__dataclass_fields__
     }
-    assert set(properties["signal"].enum) == set(LOOKS)
+    assert set(properties["signal"].enum) == set(get_args(SignalName))
     assert set(properties["layout"].enum) <= {"auto", *LAYOUTS}
 
 
