@@ -91,6 +91,34 @@ def test_a_model_that_is_not_there(path, said):
         LanguageModel.load(path)
 
 
+def test_a_file_of_another_name_is_the_one_that_runs(folder, tmp_path):
+    from safetensors.numpy import load_file, save_file
+
+    shutil.copy(folder / "config.json", tmp_path)
+    tensors = load_file(folder / "model.safetensors")
+    for name, factor in (("early", 0.5), ("late", 1.0)):
+        changed = {key: values * np.float32(factor) for key, values in tensors.items()}
+        save_file(changed, tmp_path / f"{name}.safetensors", metadata={"format": "pt"})
+    early, late = (tomo.language_model(tmp_path / f"{n}.safetensors") for n in ("early", "late"))
+    assert (early.name, late.name) == ("early", "late")
+    expected = LanguageModel.load(folder)
+    np.testing.assert_array_equal(late.weight("q", 0), expected.weight("q", 0))
+    np.testing.assert_array_equal(early.weight("q", 0), expected.weight("q", 0) / 2)
+    np.testing.assert_array_equal(late.next_logits([3, 1]), expected.next_logits([3, 1]))
+
+
+def test_gpt2_runs_without_a_config_once_its_heads_are_known(tmp_path):
+    network("gpt2").save_pretrained(tmp_path)
+    expected = LanguageModel.load(tmp_path).next_logits([3, 1, 4])
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(TomoError, match=r"n_heads=…"):
+        LanguageModel.load(tmp_path)
+    with tomo.scan(tmp_path, n_heads=4) as scan:
+        activity = LanguageModel.load(scan).run([3, 1, 4])
+    np.testing.assert_array_equal(activity["logits"], expected)
+    assert any("no config.json" in note for note in activity.notes)
+
+
 def test_a_folder_without_a_config(folder, tmp_path):
     shutil.copy(folder / "model.safetensors", tmp_path)
     with pytest.raises(TomoError, match=r"no config\.json"):

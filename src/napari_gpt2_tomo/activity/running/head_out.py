@@ -44,7 +44,7 @@ class HeadOut:
         parts = torch.einsum("bthd,hdc->bhtc", apart, by_head)
         if self._post is None:
             return parts
-        numbers = norm_numbers(self._post).to(values.device)
+        numbers = norm_numbers(self._post).to(str(values.device))
         bias = stored(self._out, "bias")
         whole = parts.sum(1) if bias is None else parts.sum(1) + bias.to(parts)
         parts = parts / numbers.scale(whole)[:, None]

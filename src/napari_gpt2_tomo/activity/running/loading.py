@@ -1,111 +1,23 @@
-"""From a path to a model of transformers: local files only, nothing missing, nothing printed."""
+"""From files to a model of transformers: nothing missing, nothing printed."""
 
-import os
-import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from logging import CRITICAL, getLogger
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 
-from ...anatomy.names import skeleton
+from ...anatomy.names import skeleton as name_skeleton
 from ...anatomy.notes import ranges
 from ...base import TomoError
-from ...checkpoint.built_in import built_in
-from ...checkpoint.companions import CONFIG_NAME
+from .discover import known_or_fitting
+from .places import Place
+from .quiet import first_line, quiet
 from .streaming import placement, remove_with, scratch_folder, too_large
-from .wiring import wiring_of
 
-__all__ = ["choose_device", "choose_dtype", "find_folder", "load_network", "quiet", "read_config"]
+__all__ = ["choose_device", "choose_dtype", "load_network"]
 
 DEVICES = ("cpu", "cuda", "mps")
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-
-
-def find_folder(path: "str | os.PathLike[str] | Any") -> Path:
-    """The local folder of a model.
-
-    Parameters
-    ----------
-    path
-        A folder, a file in it, an open `Scan`, the name of a built-in checkpoint, or of a
-        model on the Hugging Face hub that has been downloaded before.
-
-    Raises
-    ------
-    TomoError
-        There is no such folder or downloaded model.
-    """
-    checkpoint = getattr(path, "checkpoint", None)
-    made = built_in(path) if checkpoint is None else None
-    place = made or Path(checkpoint.path if checkpoint is not None else path).expanduser()
-    if place.is_dir():
-        return place
-    if place.is_file():
-        return place.parent
-    name = str(path)
-    if name.count("/") > 1 or place.is_absolute() or not name.strip():
-        raise TomoError(f"{place} does not exist.")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError
-
-    try:
-        found = snapshot_download(name, local_files_only=True)
-    except (OSError, ValueError, HFValidationError) as error:
-        raise TomoError(
-            f"{name!r} is neither a folder nor a model in the Hugging Face cache. Nothing is "
-            f"fetched from the network here: download it first, e.g. with 'hf download {name}'."
-        ) from error
-    return Path(found)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep the warnings and progress bars of transformers from the console."""
-    from transformers.utils import logging
-
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity(logging.CRITICAL)
-    accelerate = getLogger("accelerate")
-    accelerate_level = accelerate.level
-    accelerate.setLevel(CRITICAL)
-    logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.set_verbosity(level)
-        accelerate.setLevel(accelerate_level)
-        if bars:
-            logging.enable_progress_bar()
-
-
-def read_config(folder: Path) -> Any:
-    """The config of the model in a folder.
-
-    Raises
-    ------
-    TomoError
-        There is none, or transformers does not know the model.
-    """
-    from transformers import AutoConfig
-
-    if not (folder / CONFIG_NAME).is_file():
-        raise TomoError(
-            f"{folder} has no {CONFIG_NAME}, which says how the model computes. Put the one that "
-            "belongs to these weights beside them."
-        )
-    try:
-        with quiet():
-            return AutoConfig.from_pretrained(folder, local_files_only=True)
-    except Exception as error:
-        raise TomoError(
-            f"The {CONFIG_NAME} in {folder} describes no model that transformers can run: "
-            f"{_first_line(error)}"
-        ) from error
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -165,7 +77,7 @@ ENCODERS = frozenset(
 
 
 def load_network(
-    folder: Path,
+    place: Place,
     config: Any,
     device: torch.device,
     dtype: torch.dtype,
@@ -188,14 +100,24 @@ def load_network(
     }
     try:
         with quiet():
-            scratch = _streamed(kind, config, device, dtype, streaming)
+            # What is on disk can be found again only under the names of its own files.
+            wanted = streaming if place.file is None else False
+            scratch = _streamed(kind, config, device, dtype, wanted)
             options |= {} if scratch is None else scratch
-            network, report = kind.from_pretrained(folder, **options)
+            if place.file is None:
+                network, report = kind.from_pretrained(place.folder, **options)
+            else:
+                options["state_dict"] = load_file(place.file)
+                # Without a path the Auto classes do not choose; a network made by one tells.
+                with torch.device("meta"):
+                    chosen = type(kind.from_config(config))
+                network, report = chosen.from_pretrained(None, **options)
     except Exception as error:
         raise TomoError(
-            f"The weights in {folder} cannot be loaded as {config.model_type}: {_first_line(error)}"
+            f"The weights in {place.file or place.folder} cannot be loaded as "
+            f"{config.model_type}: {first_line(error)}"
         ) from error
-    check_complete(network, report["missing_keys"], folder)
+    check_complete(network, report["missing_keys"], place)
     network.requires_grad_(False)
     if scratch is not None:
         remove_with(network, scratch["offload_folder"])
@@ -207,12 +129,12 @@ def _streamed(
     kind: Any, config: Any, device: torch.device, dtype: torch.dtype, streaming: bool | str
 ) -> dict[str, Any] | None:
     """Options of a model whose weights stay on disk; None for one that is to be in memory."""
-    wiring = wiring_of(config)
-    if not streaming or wiring is None:
+    if not streaming:
         return None
     with torch.device("meta"):
         skeleton = kind.from_config(config)
-    if streaming == "auto" and not too_large(skeleton, dtype, device):
+    wiring = known_or_fitting(skeleton)
+    if wiring is None or (streaming == "auto" and not too_large(skeleton, dtype, device)):
         return None
     prefix = skeleton.base_model_prefix if skeleton.base_model is not skeleton else ""
     blocks = f"{prefix}.{wiring.blocks}" if prefix else wiring.blocks
@@ -224,7 +146,7 @@ def _streamed(
     }
 
 
-def check_complete(network: Any, missing: Iterable[str], folder: Path) -> None:
+def check_complete(network: Any, missing: Iterable[str], place: Place) -> None:
     """Raise an error that names the tensors that a model needs and a folder lacks.
 
     Raises
@@ -239,8 +161,9 @@ def check_complete(network: Any, missing: Iterable[str], folder: Path) -> None:
     tied = set(getattr(network, "all_tied_weights_keys", None) or ())
     named = [name for name in needed if name not in tied] or needed
     raise TomoError(
-        f"The model in {folder} cannot be run: {len(named)} of its tensors are missing: "
-        f"{summary(named)}. Its weights can be looked at; to run it, get the complete checkpoint."
+        f"The model in {place.file or place.folder} cannot be run: {len(named)} of its tensors are "
+        f"missing: {summary(named)}. Its weights can be looked at; to run it, get the complete "
+        "checkpoint."
     )
 
 
@@ -248,13 +171,9 @@ def summary(names: Iterable[str]) -> str:
     """Names of tensors with the numbers of their layers drawn together."""
     layers: dict[str, list[int]] = {}
     for name in sorted(names):
-        pattern, numbers = skeleton(name)
+        pattern, numbers = name_skeleton(name)
         layers.setdefault(pattern, []).extend(numbers[:1])
     return ", ".join(
         pattern.replace("#", f"{{{ranges(numbers)}}}", 1) if numbers else pattern
         for pattern, numbers in layers.items()
     )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__

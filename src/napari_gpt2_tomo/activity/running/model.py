@@ -14,18 +14,14 @@ from ...base import Progress, TomoError
 from ..record import SITES, Activity, Source, Tokens
 from ..record.sites import site
 from ..record.store import BUDGET, Store
+from .discover import discover
 from .experts import mixture_of
 from .heads import head_shape
 from .hooks import Hook
-from .loading import (
-    choose_device,
-    choose_dtype,
-    find_folder,
-    load_network,
-    read_config,
-)
+from .loading import choose_device, choose_dtype, load_network
 from .measure import Circuit, measure
 from .numbers import Numbers
+from .places import find_place, read_config
 from .reading import Text
 from .tokenizer import Tokenizer, load_tokenizer
 from .weights import Weights
@@ -35,6 +31,8 @@ from .writing import Writer
 __all__ = ["LARGE", "LanguageModel", "Text"]
 
 F32 = NDArray[np.float32]
+
+_ALIKE = "The family {!r} is not one that is known; it is built like one, and a trial run adds up."
 
 LARGE = frozenset({"head_out", "scores"})
 """Sites that are recorded only when they are asked for: large, and easily computed from others."""
@@ -58,6 +56,8 @@ class LanguageModel(Writer, Numbers):
         ``"sinusoidal"`` or ``"none"``.
     tokenizer
         Texts to ids and back; None where the folder has none.
+    notes
+        What a person should know about everything that is measured with it.
     """
 
     def __init__(
@@ -67,14 +67,13 @@ class LanguageModel(Writer, Numbers):
         *,
         causal: bool = True,
         tokenizer: Tokenizer | None = None,
+        notes: tuple[str, ...] = (),
     ) -> None:
         config = network.config
         wiring = wiring_of(config)
         if wiring is None:
-            raise TomoError(
-                f"How a model of the family {config.model_type!r} is built is not known here, so "
-                "nothing can be measured inside it."
-            )
+            wiring = discover(network)
+            notes = (*notes, _ALIKE.format(config.model_type))
         heads = head_shape(config)
         self.name = folder.resolve().name
         self.path = folder
@@ -87,6 +86,7 @@ class LanguageModel(Writer, Numbers):
         self._weights = Weights(
             self.circuit.base, self.circuit.blocks, self.circuit.head, wiring, heads
         )
+        self.notes = (*notes, *self.circuit.notes)
         self.sizes = _sizes(self.circuit, self._weights)
         table = network.get_input_embeddings().weight
         self.device = str(table.device)
@@ -125,17 +125,20 @@ class LanguageModel(Writer, Numbers):
         TomoError
             There is no model, tensors are missing (they are named), or it cannot be run.
         """
-        folder = find_folder(path)
-        config = read_config(folder)
-        place = choose_device(device)
+        place = find_place(path)
+        config, notes = read_config(place)
+        where = choose_device(device)
         if progress is not None:
-            progress.start(1, f"Loading {folder.name}")
-        kind = choose_dtype(dtype, place, config)
-        network, causal = load_network(folder, config, place, kind, streaming)
+            progress.start(1, f"Loading {place.name}")
+        kind = choose_dtype(dtype, where, config)
+        network, causal = load_network(place, config, where, kind, streaming)
         if progress is not None:
             progress.advance(1)
         n_ids = int(network.get_input_embeddings().weight.shape[0])
-        return cls(network, folder, causal=causal, tokenizer=load_tokenizer(folder, n_ids))
+        tokenizer = load_tokenizer(place.folder, n_ids)
+        made = cls(network, place.folder, causal=causal, tokenizer=tokenizer, notes=notes)
+        made.name = place.name
+        return made
 
     def run(
         self,
@@ -229,7 +232,7 @@ class LanguageModel(Writer, Numbers):
 
     def _activity(self, tokens: Tokens, store: Store, notes: tuple[str, ...]) -> Activity:
         source = Source(self.name, str(self.path), self.family, self.sizes)
-        notes = (*notes, *self.circuit.notes)
+        notes = (*notes, *self.notes)
         return Activity(tokens, store.arrays, source, model=self, notes=notes, store=store)
 
     def _wanted(self, what: Iterable[str] | None) -> set[str]:

@@ -34,7 +34,7 @@ class NormNumbers:
     shift: torch.Tensor | None
     epsilon: float
 
-    def to(self, device: str) -> "NormNumbers":
+    def to(self, device: str | torch.device) -> "NormNumbers":
         """The same on another device."""
         move = [None if one is None else one.to(device) for one in (self.gain, self.shift)]
         return replace(self, gain=move[0], shift=move[1])

@@ -7,8 +7,8 @@ from typing import Any
 
 from ...base import Progress
 from ..record import Activity
-from .loading import find_folder
 from .model import LanguageModel
+from .places import find_place
 
 __all__ = ["language_model", "run"]
 
@@ -42,12 +42,11 @@ def language_model(
     """
     if isinstance(path, LanguageModel):
         return path
-    folder = find_folder(path).resolve()
-    key = (str(folder), device, dtype)
+    key = (find_place(path).key, device, dtype)
     with _lock:
         model = _models.pop(key, None)
         if model is None or model.closed:
-            model = LanguageModel.load(folder, device, dtype, progress=progress, **options)
+            model = LanguageModel.load(path, device, dtype, progress=progress, **options)
         _models[key] = model
         while len(_models) > MOST_MODELS:
             _models.pop(next(iter(_models)))

@@ -11,6 +11,7 @@ import numpy as np
 from ...base import TomoError
 from ..record import Tokens
 from .pieces import Spelling, spelling_of
+from .quiet import quiet
 
 __all__ = ["Tokenizer", "load_tokenizer"]
 
@@ -53,8 +54,6 @@ def load_tokenizer(folder: Path, n_ids: int) -> Tokenizer | None:
     n_ids
         Rows of the token embedding.
     """
-    from .loading import quiet
-
     names = {path.name for path in folder.iterdir()}
     if "vocab.json" in names and not names & {
         "merges.txt",
@@ -132,8 +131,6 @@ class HubTokenizer:
 
     def encode(self, text: str) -> Tokens:
         """The tokens of a text, with those that the tokenizer adds."""
-        from .loading import quiet
-
         with quiet():
             found = self._made(
                 text, return_offsets_mapping=self._made.is_fast, return_special_tokens_mask=True
