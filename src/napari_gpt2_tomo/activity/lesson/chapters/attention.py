@@ -128,9 +128,9 @@ def _chooser(story: Story) -> str:
         f'<label>To <select id="key">{options(tokens, choice.key - choice.first)}</select></label>'
         '<button type="button" id="back">As at first</button>'
         '<p id="chosen" class="hidden" role="status"></p></div>'
-        '<noscript><p class="note">Without scripts this page shows one head: layer '
+        '<p class="note without-script">Without scripts this page shows one head: layer '
         f"{choice.layer}, head "
-        f"{choice.head}.</p></noscript>"
+        f"{choice.head}.</p>"
         + (
             '<p class="note only-script" hidden>Choose any head and any pair of tokens; all '
             "numbers of "

@@ -155,6 +155,7 @@ class Attention {
     this.matrix.addEventListener("pointerleave", () => this.show(this.choice));
     this.gallery?.addEventListener("click", (event) => this.jump(event));
     all(".chooser, .only-script").forEach((element) => (element.hidden = false));
+    all(".without-script").forEach((element) => (element.hidden = true));
   }
 
   set(changes) {
