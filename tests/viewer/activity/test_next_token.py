@@ -1,5 +1,6 @@
 """The dock of the next token: bars, steps, the text, and comparison."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -163,6 +164,16 @@ def test_another_model_reads_the_same_text(dock, story):
     dock.compare.choice.setCurrentIndex(2)
     finish_all()
     assert "no cosine between them" in dock.compare.said.text()
+
+
+def test_under_changes_a_text_is_not_continued_by_the_unchanged_model(dock, story):
+    source = replace(story.source, changes=("L0 H0 is off",))
+    dock.desk.show(type(story)(story.tokens, dict(story.items()), source, model=story.model))
+    assert not dock.next.step_button.isEnabled()
+    assert "under changes" in dock.next.said.text()
+    dock.desk.show(story)
+    assert dock.next.step_button.isEnabled()
+    assert dock.next.said.text() == ""
 
 
 def test_encoders_are_refused(dock):

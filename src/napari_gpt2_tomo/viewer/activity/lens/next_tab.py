@@ -20,6 +20,11 @@ __all__ = ["NextTab"]
 SHOWN = 12
 """Bars that are drawn."""
 
+CHANGED = (
+    "This was recorded under changes of the model, without which it would go on. Run the text "
+    "without them to continue it."
+)
+
 
 class NextTab(QWidget):  # type: ignore[misc]
     """The likeliest next tokens, after a token of the text or at the end of its continuation.
@@ -78,7 +83,8 @@ class NextTab(QWidget):  # type: ignore[misc]
         if activity is not self._activity:
             self.later.cancel()
             self.continuing = None
-            if activity.model is not None:
+            self._say(CHANGED if activity.source.changes else "")
+            if activity.model is not None and not activity.source.changes:
                 self.continuing = Continuing(
                     activity.model, activity.tokens, self.form.value, SHOWN
                 )
