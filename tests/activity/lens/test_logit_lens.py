@@ -113,6 +113,14 @@ def test_post_norm_models_and_encoders_have_a_caveat(activity_of):
     assert logit_lens(activity_of("gpt2")).notes == ()
 
 
+def test_a_head_that_does_not_give_the_recorded_logits_is_not_read_through(activity_of):
+    activity = activity_of("bert")
+    arrays = dict(activity.items()) | {"logits": activity.read("logits") + 1}
+    other = type(activity)(activity.tokens, arrays, activity.source, model=activity.model)
+    with pytest.raises(TomoError, match="does more than unembed"):
+        logit_lens(other)
+
+
 def test_a_model_without_unembedding_is_refused():
     from napari_gpt2_tomo.activity.running.run import run
 

@@ -167,6 +167,7 @@ def logit_lens(
     """
     model = model_of(activity, "The logit lens")
     stream = states(activity, halves=halves)
+    _check_head(activity, model, stream)
     n_states, n_tokens = stream.values.shape[:2]
     progress = progress or SilentProgress()
     progress.start(n_states * n_tokens, "Logit lens")
@@ -216,6 +217,7 @@ def token_trace(
     place = position_of(activity, position)
     ids = np.array([token_of(activity, one) for one in tokens], np.int64)
     stream = states(activity, halves=halves)
+    _check_head(activity, model, stream)
     found, order = [], []
     for state in range(len(stream.names)):
         chance = log_chances(_read(model, stream, state, slice(place, place + 1)))
@@ -231,6 +233,18 @@ def token_trace(
         np.array(found, np.float32),
         np.array(order, np.int64),
     )
+
+
+def _check_head(activity: Activity, model: "LanguageModel", stream: States) -> None:
+    """Encoders have heads of many kinds: what unembeds must give the logits that were recorded."""
+    if model.causal or "logits" not in activity:
+        return
+    found = _read(model, stream, len(stream.names) - 1, slice(0, 1))[0]
+    if not np.allclose(found, activity.read("logits", 0), rtol=1e-2, atol=1e-2):
+        raise TomoError(
+            f"The head of {model.name} does more than unembed, so other states cannot be read "
+            "through it."
+        )
 
 
 def _parts(model: "LanguageModel", n_tokens: int) -> Iterator[slice]:
