@@ -1,5 +1,17 @@
 """The lesson: one HTML page that explains a model with its own numbers for one text."""
 
-from .write import lesson, write_lesson
+from .chapters import Chapter, write_chapters
+from .plain import plain_chapter
+from .story import Story
+from .write import lesson, lesson_name, tell, write_lesson
 
-__all__ = ["lesson", "write_lesson"]
+__all__ = [
+    "Chapter",
+    "Story",
+    "lesson",
+    "lesson_name",
+    "plain_chapter",
+    "tell",
+    "write_chapters",
+    "write_lesson",
+]

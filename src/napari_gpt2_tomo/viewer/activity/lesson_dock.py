@@ -1,0 +1,152 @@
+"""The lesson in a dock: the chapters of the page about the prompt on the desk, to read here."""
+
+from html import escape
+
+import napari
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QPushButton,
+    QSizePolicy,
+    QTextBrowser,
+    QToolButton,
+)
+
+from ...activity.lesson import Chapter, Story, plain_chapter, tell, write_chapters
+from ...activity.record import Activity
+from ...base import Progress
+from .desk import Place
+from .follow import Following
+from .latest import Latest
+from .lesson import write_lesson_as
+
+__all__ = ["LessonDock"]
+
+MOST_PARAMETERS = 200_000_000
+"""Parameters up to which the dock computes the gradient by itself; a page always does."""
+
+STYLE = (
+    "p { margin: 6px 0; } h2 { font-size: large; } h3 { font-size: medium; margin-top: 14px; } "
+    "code { font-family: monospace; font-weight: bold; } caption { font-weight: bold; "
+    "text-align: left; } div { margin: 6px 0; }"
+)
+"""What Qt's rich text takes of the page's style."""
+
+
+class LessonDock(Following):
+    """Walks through the chapters of the lesson about the prompt on the desk."""
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        super().__init__(viewer)
+        self.story: Story | None = None
+        self.chapters: list[Chapter] = []
+        self._about: tuple[Activity, int, int] | None = None
+        self._latest: Latest[tuple[Story, list[Chapter]]] = Latest(self._tell, self._say)
+        self.contents = QComboBox()
+        self.contents.setAccessibleName("Chapter")
+        self.contents.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.contents.currentIndexChanged.connect(self._read)
+        self.back = _arrow("Previous chapter", Qt.ArrowType.LeftArrow)
+        self.forward = _arrow("Next chapter", Qt.ArrowType.RightArrow)
+        self.back.clicked.connect(lambda: self._turn(-1))
+        self.forward.clicked.connect(lambda: self._turn(1))
+        top = QHBoxLayout()
+        top.addWidget(self.back)
+        top.addWidget(self.contents, stretch=1)
+        top.addWidget(self.forward)
+        self.text = QTextBrowser()
+        self.text.document().setDefaultStyleSheet(STYLE)
+        self.text.setOpenLinks(False)
+        self.page = QPushButton("Write the page…")
+        self.page.setToolTip(
+            "The whole lesson with its figures as one offline HTML page, opened in the browser"
+        )
+        self.page.clicked.connect(lambda: write_lesson_as(self.viewer))
+        self.here = QPushButton("Go to its head")
+        self.here.setToolTip("Show the head and the token of this lesson in the other docks")
+        self.here.clicked.connect(self._go)
+        bottom = QHBoxLayout()
+        bottom.addWidget(self.here)
+        bottom.addWidget(self.page)
+        bottom.addStretch(1)
+        self.content.addLayout(top)
+        self.content.addWidget(self.text, stretch=1)
+        self.content.addLayout(bottom)
+
+    def show_activity(self, activity: Activity) -> None:
+        """See `Following`: computes the lesson's numbers beside the window."""
+        place = self.desk.place
+        if self._about == (activity, place.layer, place.head):
+            return
+        self._about = (activity, place.layer, place.head)
+        self.story, self.chapters = None, []
+        self.contents.clear()
+        self.text.setPlainText("Working out the numbers of this lesson …")
+
+        def compute(report: Progress) -> tuple[Story, list[Chapter]]:
+            small = _parameters(activity) <= MOST_PARAMETERS
+            story = tell(
+                activity, layer=place.layer, head=place.head, training=small, progress=report
+            )
+            return story, write_chapters(story)
+
+        self._latest.ask(compute)
+
+    def show_place(self, place: Place) -> None:
+        """See `Following`: another head is another lesson, another token is not."""
+        if self.activity is not None:
+            self.show_activity(self.activity)
+
+    def let_go(self) -> None:
+        """See `Following`."""
+        self._latest.cancel()
+
+    def _tell(self, found: tuple[Story, list[Chapter]]) -> None:
+        self.story, self.chapters = found
+        number = max(self.contents.currentIndex(), 0)
+        self.contents.blockSignals(True)
+        self.contents.clear()
+        self.contents.addItems(
+            [f"{i}. {chapter.title}" for i, chapter in enumerate(self.chapters, 1)]
+        )
+        self.contents.setCurrentIndex(min(number, len(self.chapters) - 1))
+        self.contents.blockSignals(False)
+        self._read(self.contents.currentIndex())
+
+    def _read(self, number: int) -> None:
+        self.back.setEnabled(number > 0)
+        self.forward.setEnabled(number < len(self.chapters) - 1)
+        if self.story is None or not 0 <= number < len(self.chapters):
+            return
+        chapter = self.chapters[number]
+        absent = ""
+        if number == len(self.chapters) - 1:
+            absent = "".join(f"<p>{escape(text)}</p>" for text in set(self.story.absent.values()))
+        self.text.setHtml(
+            f"<h2>{number + 1}. {escape(chapter.title)}</h2>{plain_chapter(chapter.body)}{absent}"
+        )
+
+    def _turn(self, by: int) -> None:
+        self.contents.setCurrentIndex(self.contents.currentIndex() + by)
+
+    def _go(self) -> None:
+        if self.story is not None:
+            choice = self.story.choice
+            self.desk.move(layer=choice.layer, head=choice.head, token=choice.focus)
+
+
+def _parameters(activity: Activity) -> int:
+    """A rough number of parameters, from the sizes of the model."""
+    sizes = activity.source.sizes
+    width, layers = sizes.d_model or 0, sizes.n_layers or 0
+    block = 4 * width**2 + 3 * width * (sizes.d_mlp or 4 * width) * (sizes.n_experts or 1)
+    return layers * block + 2 * width * (sizes.vocab or 0)
+
+
+def _arrow(name: str, kind: Qt.ArrowType) -> QToolButton:
+    button = QToolButton()
+    button.setArrowType(kind)
+    button.setToolTip(name)
+    button.setAccessibleName(name)
+    return button
