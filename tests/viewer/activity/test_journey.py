@@ -130,31 +130,43 @@ def test_a_click_on_a_point_goes_to_its_token_and_layer(dock, model):
     layer = model.layers["Journey: tokens"]
     place = layer.data_to_world(layer.data[4 * 6 + 1])
     shown = list(model.dims.displayed)
-    press = SimpleNamespace(
-        type="mouse_press",
-        button=1,
+    click(
+        dock.scene,
         position=place,
         view_direction=model.scene.camera.calculate_nd_view_direction(model.dims.ndim, shown),
         dims_displayed=shown,
     )
-    clicks = scene._click(model, press)
-    next(clicks)
-    press.type = "mouse_release"
-    with pytest.raises(StopIteration):
-        next(clicks)
     assert (dock.desk.place.token, dock.desk.place.layer) == (1, 1)
+
+
+def click(scene, moved=0, **event):
+    """Press the left button, move by pixels, release it."""
+    mouse = SimpleNamespace(type="mouse_press", button=1, modifiers=(), pos=(9, 9), **event)
+    steps = scene._clicks(scene.viewer, mouse)
+    next(steps)
+    mouse.type, mouse.pos = "mouse_move", (9, 9 + moved)
+    if moved:
+        with pytest.raises(StopIteration):
+            next(steps)
+        return
+    mouse.type = "mouse_release"
+    with pytest.raises(StopIteration):
+        next(steps)
 
 
 def test_a_drag_picks_nothing(dock, model):
     dock.toggle_scene()
     before = dock.desk.place
-    drag = SimpleNamespace(type="mouse_press", button=1)
-    clicks = dock.scene._click(model, drag)
-    next(clicks)
-    drag.type = "mouse_move"
-    with pytest.raises(StopIteration):
-        next(clicks)
+    click(dock.scene, moved=60)
     assert dock.desk.place == before
+
+
+def test_labels_can_be_read_on_a_light_canvas_too(dock, model):
+    dock.toggle_scene()
+    text = model.layers["Journey: tokens"].text
+    dark = text.color.array[0, :3].mean()
+    model.theme = "light"
+    assert text.color.array[0, :3].mean() < 0.3 < 0.7 < dark
 
 
 def test_closing_gives_the_viewer_back_as_it_was(dock, model):
