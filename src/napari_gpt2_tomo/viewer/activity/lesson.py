@@ -25,10 +25,17 @@ def open_lesson(viewer: napari.Viewer) -> Any:
     return open_dock(viewer, WIDGET)
 
 
-def write_lesson_as(viewer: napari.Viewer) -> None:
+def write_lesson_as(
+    viewer: napari.Viewer, layer: int | None = None, head: int | None = None
+) -> None:
     """Ask where, and write the lesson about the prompt on the desk as a page; then open it.
 
-    The page begins with the head that the desk looks at.
+    Parameters
+    ----------
+    viewer
+        Whose desk.
+    layer, head
+        The head to begin with; by default the lesson chooses one.
     """
     from napari.utils.notifications import show_info
 
@@ -41,10 +48,10 @@ def write_lesson_as(viewer: napari.Viewer) -> None:
     path = _ask_path(activity)
     if path is None:
         return
-    place, target = desk.place, path
+    target = path
 
     def work(report: Progress) -> Any:
-        yield write_lesson(activity, target, layer=place.layer, head=place.head, progress=report)
+        yield write_lesson(activity, target, layer=layer, head=head, progress=report)
 
     def written(size: int) -> None:
         show_info(f"Saved {target}, {size / 1e6:.1f} MB.")

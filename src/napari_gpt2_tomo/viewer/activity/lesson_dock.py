@@ -16,7 +16,6 @@ from qtpy.QtWidgets import (
 from ...activity.lesson import Chapter, Story, plain_chapter, tell, write_chapters
 from ...activity.record import Activity
 from ...base import Progress
-from .desk import Place
 from .follow import Following
 from .latest import Latest
 from .lesson import write_lesson_as
@@ -41,7 +40,7 @@ class LessonDock(Following):
         super().__init__(viewer)
         self.story: Story | None = None
         self.chapters: list[Chapter] = []
-        self._about: tuple[Activity, int, int] | None = None
+        self._about: Activity | None = None
         self._latest: Latest[tuple[Story, list[Chapter]]] = Latest(self._tell, self._say)
         self.contents = QComboBox()
         self.contents.setAccessibleName("Chapter")
@@ -62,12 +61,16 @@ class LessonDock(Following):
         self.page.setToolTip(
             "The whole lesson with its figures as one offline HTML page, opened in the browser"
         )
-        self.page.clicked.connect(lambda: write_lesson_as(self.viewer))
+        self.page.clicked.connect(self._write)
         self.here = QPushButton("Go to its head")
         self.here.setToolTip("Show the head and the token of this lesson in the other docks")
         self.here.clicked.connect(self._go)
+        self.other = QPushButton("Explain the head in view")
+        self.other.setToolTip("Tell the lesson with the layer and head that the other docks show")
+        self.other.clicked.connect(self._explain)
         bottom = QHBoxLayout()
         bottom.addWidget(self.here)
+        bottom.addWidget(self.other)
         bottom.addWidget(self.page)
         bottom.addStretch(1)
         self.content.addLayout(top)
@@ -76,27 +79,27 @@ class LessonDock(Following):
 
     def show_activity(self, activity: Activity) -> None:
         """See `Following`: computes the lesson's numbers beside the window."""
-        place = self.desk.place
-        if self._about == (activity, place.layer, place.head):
-            return
-        self._about = (activity, place.layer, place.head)
-        self.story, self.chapters = None, []
-        self.contents.clear()
+        if self._about is not activity:
+            self._about = activity
+            self._work_out(activity)
+
+    def explain(self, layer: int | None = None, head: int | None = None) -> None:
+        """Tell the lesson again with another head; the lesson chooses one itself by default."""
+        if self.activity is not None:
+            self._work_out(self.activity, layer, head)
+
+    def _work_out(
+        self, activity: Activity, layer: int | None = None, head: int | None = None
+    ) -> None:
+        self.story = None
         self.text.setPlainText("Working out the numbers of this lesson …")
 
         def compute(report: Progress) -> tuple[Story, list[Chapter]]:
             small = _parameters(activity) <= MOST_PARAMETERS
-            story = tell(
-                activity, layer=place.layer, head=place.head, training=small, progress=report
-            )
+            story = tell(activity, layer=layer, head=head, training=small, progress=report)
             return story, write_chapters(story)
 
         self._latest.ask(compute)
-
-    def show_place(self, place: Place) -> None:
-        """See `Following`: another head is another lesson, another token is not."""
-        if self.activity is not None:
-            self.show_activity(self.activity)
 
     def let_go(self) -> None:
         """See `Following`."""
@@ -130,7 +133,17 @@ class LessonDock(Following):
     def _turn(self, by: int) -> None:
         self.contents.setCurrentIndex(self.contents.currentIndex() + by)
 
-    def _go(self) -> None:
+    def _explain(self, checked: bool = False) -> None:
+        self.explain(self.desk.place.layer, self.desk.place.head)
+
+    def _write(self, checked: bool = False) -> None:
+        choice = None if self.story is None else self.story.choice
+        if choice is None:
+            write_lesson_as(self.viewer)
+        else:
+            write_lesson_as(self.viewer, choice.layer, choice.head)
+
+    def _go(self, checked: bool = False) -> None:
         if self.story is not None:
             choice = self.story.choice
             self.desk.move(layer=choice.layer, head=choice.head, token=choice.focus)
