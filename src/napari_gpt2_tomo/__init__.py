@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import napari
 
+    from .activity.embedding.space import embedding_space
     from .activity.intervention import composition
     from .activity.lens import compare_next, logit_attribution, logit_lens, next_token
     from .activity.lesson import lesson
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .checkpoint import Checkpoint, open_checkpoint
     from .export.html import export_html
     from .facade import Scan
+    from .viewer.activity.embedding.explorer import explore
     from .viewer.activity.layers import view_activity
     from .viewer.activity.overlay import paint_activity
     from .viewer.console.commands import open_console
@@ -53,6 +55,8 @@ __all__ = [
     "compare_next",
     "composition",
     "effect",
+    "embedding_space",
+    "explore",
     "export_html",
     "go_to",
     "language_model",
@@ -95,6 +99,8 @@ _HOME = {
     "compare_next": ".activity.lens",
     "composition": ".activity.intervention",
     "effect": ".activity.running.changes",
+    "embedding_space": ".activity.embedding.space",
+    "explore": ".viewer.activity.embedding.explorer",
     "export_html": ".export.html",
     "go_to": ".viewer.navigator.fly",
     "language_model": ".activity.running.run",

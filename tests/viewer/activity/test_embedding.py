@@ -1,6 +1,7 @@
 """The embedding space in a viewer: a cloud that is searched, coloured, pointed at; figures."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -496,3 +497,13 @@ def test_a_dock_that_is_gone_hears_nothing(
     assert len(explorer.recoloured) == 0
     explorer.select(2)
     explorer.close()
+
+
+def test_the_code_of_the_page_runs(bare: Any, folder: Path, tmp_path: Path) -> None:
+    page = Path(__file__).parents[3] / "docs" / "embedding.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    assert len(blocks) == 2
+    names = {"viewer": bare, "folder": tmp_path}
+    for block in blocks:
+        exec(block.replace("gpt2/", str(folder)), names)
+    assert (tmp_path / "position-pca.png").exists()
