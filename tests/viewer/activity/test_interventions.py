@@ -189,6 +189,32 @@ def test_a_sweep_is_drawn_and_a_click_goes_to_the_head(dock):
     assert (dock.desk.place.layer, dock.desk.place.token) == (0, 1)
 
 
+def test_a_sweep_can_be_stopped_and_begun_again(dock):
+    tab = dock.sweep
+    tab.start()
+    assert tab.start_button.text() == "Stop"
+    tab.start()
+    assert tab.start_button.text() == "Start"
+    finish_all()
+    assert tab.sweep is None
+    tab.start()
+    finish_all()
+    assert tab.start_button.text() == "Start"
+    assert tab.sweep is not None
+
+
+def test_the_delete_key_removes_the_selected_change(dock, qtbot):
+    tab = dock.changes
+    tab.add()
+    dock.desk.move(head=1)
+    tab.add()
+    tab.list.setCurrentRow(0)
+    tab.list.setFocus()
+    qtbot.keyClick(tab.list, Qt.Key.Key_Delete)
+    assert tab.changes == [Zero(Component.head(0, 1))]
+    finish_all()
+
+
 def test_what_a_sweep_lacks_is_said(dock):
     tab = dock.sweep
     choose(tab.metric, "logit")

@@ -58,7 +58,7 @@ class ChangeTab(QWidget):  # type: ignore[misc]
         self.only.setToolTip("At the token that is looked at alone, not at all tokens")
         self.add_button = QPushButton("Add")
         self.other = OtherPrompt()
-        self.list = QListWidget()
+        self.list = _Changes()
         self.list.setMaximumHeight(LIST_HEIGHT)
         self.list.setToolTip("What is ticked is changed, all at once")
         self.remove_button, self.clear_button = QToolButton(), QToolButton()
@@ -84,6 +84,7 @@ class ChangeTab(QWidget):  # type: ignore[misc]
         self.remove_button.clicked.connect(self.remove)
         self.clear_button.clicked.connect(self.clear)
         self.list.itemChanged.connect(self._start)
+        self.list.deleted.connect(self.remove)
         self.everywhere.toggled.connect(self._tell)
         self.also.editingFinished.connect(self._draw)
         self.view_choice.currentIndexChanged.connect(self._draw)
@@ -270,3 +271,16 @@ class ChangeTab(QWidget):  # type: ignore[misc]
         box.blockSignals(True)
         box.setChecked(on)
         box.blockSignals(False)
+
+
+class _Changes(QListWidget):  # type: ignore[misc]
+    """A list whose selected row the delete key removes."""
+
+    deleted = Signal()
+
+    def keyPressEvent(self, event: Any) -> None:
+        """See Qt."""
+        if event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
+            self.deleted.emit()
+        else:
+            super().keyPressEvent(event)

@@ -81,7 +81,7 @@ class SweepTab(QWidget):  # type: ignore[misc]
         layout.addLayout(middle)
         layout.addWidget(self.said)
         layout.addWidget(self.view, stretch=1)
-        self.later = Later(self._say)
+        self.later = Later(self._tell_of_work)
         self.how.currentIndexChanged.connect(self._offer)
         self.metric.currentIndexChanged.connect(self._offer)
         self.start_button.clicked.connect(self.start)
@@ -103,6 +103,7 @@ class SweepTab(QWidget):  # type: ignore[misc]
         if before is not None and same and list(before.tokens.ids) == list(activity.tokens.ids):
             return
         self.later.cancel()
+        self.start_button.setText("Start")
         self._sweep = None
         self.view.show_plot(None)
         self._say(BEGIN if activity.model is not None else NO_MODEL)
@@ -114,7 +115,12 @@ class SweepTab(QWidget):  # type: ignore[misc]
             self._draw()
 
     def start(self, checked: bool = False) -> None:
-        """Begin, or begin anew."""
+        """Begin; stop what is under way."""
+        if self.later.running:
+            self.later.cancel()
+            self._say("Stopped.")
+            self.start_button.setText("Start")
+            return
         activity, place = self._activity, self._place
         if activity is None or activity.model is None:
             return
@@ -138,7 +144,8 @@ class SweepTab(QWidget):  # type: ignore[misc]
                 source=source, position=place.token, progress=report,
             )  # fmt: skip
 
-        self.later.start(work, self._show, "Running … (napari's activity dock can stop it)")
+        self.later.start(work, self._show, "Running …")
+        self.start_button.setText("Stop")
 
     def _metric(self, activity: Activity) -> Metric:
         kind = self.metric.currentData()
@@ -180,6 +187,10 @@ class SweepTab(QWidget):  # type: ignore[misc]
         kind = self.metric.currentData()
         self.token.setVisible(kind != "kl")
         self.minus.setVisible(kind == "difference")
+
+    def _tell_of_work(self, text: str) -> None:
+        self.start_button.setText("Start")
+        self._say(text)
 
     def _say(self, text: str) -> None:
         self.said.setText(text)
