@@ -8,8 +8,8 @@ from qtpy.QtWidgets import (
     QDoubleSpinBox,
     QFormLayout,
     QMenu,
+    QPushButton,
     QSpinBox,
-    QToolButton,
     QWidget,
 )
 
@@ -121,13 +121,11 @@ class MeansForm(QWidget):  # type: ignore[misc]
         return Means(self.device.word, self.dtype.word, self.streaming.word)
 
 
-class SiteMenu(QToolButton):  # type: ignore[misc]
+class SiteMenu(QPushButton):  # type: ignore[misc]
     """What is recorded: a list to tick."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self.setSizePolicy(self.sizePolicy().Policy.Expanding, self.sizePolicy().Policy.Fixed)
         menu = _Kept(self)
         self._actions = {}
         for site in SITES.values():
@@ -154,13 +152,16 @@ class SiteMenu(QToolButton):  # type: ignore[misc]
         value = self.value
         missing = [name for name in SITES if value is not None and name not in value]
         if value is None:
-            text = "all but scores and outputs of heads"
+            text = "the usual"
         elif not missing:
             text = "everything"
         else:
             text = f"{len(value)} of {len(SITES)} kinds of activity"
         self.setText(text)
-        self.setToolTip("What is recorded of every layer while the model reads")
+        self.setToolTip(
+            "What is recorded of every layer while the model reads. The usual is everything but "
+            "the scores and outputs of heads, which are large and follow from the rest."
+        )
 
 
 class _Kept(QMenu):  # type: ignore[misc]

@@ -12,8 +12,8 @@ from qtpy.QtWidgets import (
     QLabel,
     QMenu,
     QPlainTextEdit,
+    QPushButton,
     QScrollArea,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -38,6 +38,12 @@ CHIPS = 62
 MOST = 250
 """Tokens that are shown one by one; the others are counted."""
 
+EDGE = "#prompt { border: 1px solid #7d8590; border-radius: 3px; }"
+"""Seen on a dark and on a light ground."""
+
+TAB = 4
+"""Spaces that a tab is wide."""
+
 JOINT = "\N{ZERO WIDTH SPACE}"
 """Between two tokens, where a line may break."""
 
@@ -57,12 +63,11 @@ class PromptBox(QWidget):  # type: ignore[misc]
         super().__init__()
         self._folder: Path | None = None
         self._job: Job | None = None
+        self._pieces: Sequence[Piece] = ()
         self.text = _Text(self.submitted.emit)
         self.text.setPlainText(PROMPTS[0].text)
-        self.examples = QToolButton()
-        self.examples.setText("Examples")
+        self.examples = QPushButton("Examples")
         self.examples.setToolTip("Prompts to begin with, and what each of them shows")
-        self.examples.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.examples.setMenu(self._menu())
         self.count = QLabel()
         self.tokens = QLabel()
@@ -127,7 +132,7 @@ class PromptBox(QWidget):  # type: ignore[misc]
             self._job.cancel()
         folder, text = self._folder, self.prompt
         if folder is None:
-            self._say("", "")
+            self._say("")
             return
 
         def work(report: Progress) -> Generator[object, None, None]:
@@ -138,18 +143,28 @@ class PromptBox(QWidget):  # type: ignore[misc]
     def _counted(self, found: tuple[Sequence[Piece] | None]) -> None:
         (shown,) = found
         if shown is None:
-            self._say("Tokens are told after a run.", "")
+            self._say("Tokens are told after a run.")
             return
         n_tokens = sum(piece.n_tokens for piece in shown)
-        words = f"<b>{n_tokens:,}</b> token{'' if n_tokens == 1 else 's'}"
-        self._say(words, chips(shown, self.palette().window().color().lightnessF() < 0.5))
+        self._say(f"<b>{n_tokens:,}</b> token{'' if n_tokens == 1 else 's'}", shown)
 
     def _failed(self, error: Exception) -> None:
-        self._say(escape(str(error)) if isinstance(error, TomoError) else "", "")
+        self._say(escape(str(error)) if isinstance(error, TomoError) else "")
 
-    def _say(self, count: str, tokens: str) -> None:
+    def _say(self, count: str, shown: Sequence[Piece] = ()) -> None:
         self.count.setText(count)
-        self.tokens.setText(tokens)
+        self._pieces = shown
+        self._colour()
+
+    def _colour(self) -> None:
+        dark = self.palette().window().color().lightnessF() < 0.5
+        self.tokens.setText(chips(self._pieces, dark))
+
+    def changeEvent(self, event: Any) -> None:
+        """See Qt: another theme needs other grounds."""
+        super().changeEvent(event)
+        if event.type() == event.Type.PaletteChange and hasattr(self, "_soon"):
+            self._colour()
 
 
 def chips(shown: Sequence[Piece], dark: bool) -> str:
@@ -178,6 +193,10 @@ class _Text(QPlainTextEdit):  # type: ignore[misc]
         self.setPlaceholderText("A text for the model to read")
         self.setToolTip("Ctrl + Return runs it")
         self.setTabChangesFocus(True)
+        # napari draws no edge around a field of several lines.
+        self.setObjectName("prompt")
+        self.setStyleSheet(EDGE)
+        self.setTabStopDistance(TAB * self.fontMetrics().horizontalAdvance(" "))
         self.setSizePolicy(self.sizePolicy().Policy.Expanding, self.sizePolicy().Policy.Fixed)
 
     def sizeHint(self) -> Any:

@@ -14,7 +14,6 @@ from qtpy.QtWidgets import (
     QMenu,
     QPushButton,
     QSizePolicy,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -79,17 +78,15 @@ class Result(QWidget):  # type: ignore[misc]
         super().__init__()
         self.text = QLabel()
         self.text.setWordWrap(True)
+        self.text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.text.setTextFormat(Qt.TextFormat.RichText)
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.next = NextTokens()
         self.notes = QLabel()
         self.notes.setWordWrap(True)
         self.notes.setTextFormat(Qt.TextFormat.PlainText)
-        self.layers = QToolButton()
-        self.layers.setText("Show as layer")
+        self.layers = QPushButton("Show as layer")
         self.layers.setToolTip("Any recorded activity as an image, with the tokens on its axes")
-        self.layers.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self.layers.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.paint = QPushButton("Paint on the body")
         self.paint.setToolTip("Light up the heads, neurons and tokens that this prompt used")
         self.paint.clicked.connect(lambda: self.paint_wanted.emit())
@@ -109,6 +106,7 @@ class Result(QWidget):  # type: ignore[misc]
         for number, (name, about) in enumerate(docks()):
             button = QPushButton(name)
             button.setToolTip(about)
+            button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             button.clicked.connect(lambda _=False, name=name: self.dock_wanted.emit(name))
             self.buttons.addWidget(button, number // COLUMNS, number % COLUMNS)
 
@@ -119,9 +117,10 @@ class Result(QWidget):  # type: ignore[misc]
         source = activity.source
         text = activity.text
         shown = text if len(text) <= LONGEST else "… " + text[-LONGEST:]
-        lines = escape(shown).replace("\n", "<br>")
+        # A line may break after bytes that are shown one by one.
+        lines = escape(shown).replace("\n", "<br>").replace("⟩", "⟩\N{ZERO WIDTH SPACE}")
         head = f"<b>{escape(source.name)}</b> read {len(activity.tokens):,} tokens"
-        self.text.setText(f"{head}<br><i>{lines}</i>")
+        self.text.setText(f"{head}<br>{lines}")
         changes = [f"Changed: {change}" for change in source.changes]
         self.notes.setText("\n".join([*changes, *activity.notes]))
         self.notes.setVisible(bool(self.notes.text()))

@@ -72,7 +72,7 @@ def reading(order: Order, told: Told) -> Any:
         means = order.means
         options: dict[str, Any] = {}
         if means.streaming != "auto":
-            options["streaming"] = means.streaming
+            options["streaming"] = means.streaming == "on"
         model = language_model(order.place, means.device, means.dtype, told, **options)
         tokens = model.tokens(order.prompt)
         if order.continuation.n:
@@ -84,9 +84,13 @@ def reading(order: Order, told: Told) -> Any:
                 ids.append(step.id)
                 strings.append(step.string)
                 yield step
+            text = tokens.text
+            if text is not None and model.tokenizer is not None:
+                text += model.tokenizer.decode(ids[len(tokens) :])
             tokens = Tokens(
                 np.array(ids, np.int64),
                 tuple(strings),
+                text,
                 unknown=tokens.unknown,
                 special=tokens.special,
             )
