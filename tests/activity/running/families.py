@@ -19,12 +19,19 @@ MIXTURE = {"num_experts_per_tok": 2}
 CONFIGS: dict[str, dict[str, Any]] = {
     "openai-gpt": COMMON,
     "gpt2": COMMON,
+    "gpt2 upcast": COMMON
+    | {"reorder_and_upcast_attn": True, "scale_attn_by_inverse_layer_idx": True},
+    "gpt_bigcode": COMMON | {"multi_query": True},
+    "gpt_bigcode by-head": COMMON | {"multi_query": False},
+    "starcoder2": LLAMA,
     "gpt_neo": COMMON
     | {"num_layers": 2, "attention_types": [[["global", "local"], 1]], "window_size": 3},
     "gptj": COMMON | {"rotary_dim": 2},
     "gpt_neox": COMMON | {"intermediate_size": 24, "use_parallel_residual": True},
     "gpt_neox sequential": COMMON | {"intermediate_size": 24, "use_parallel_residual": False},
     "opt": COMMON | {"ffn_dim": 24, "word_embed_proj_dim": 8},
+    "opt post-norm": COMMON
+    | {"ffn_dim": 24, "word_embed_proj_dim": 16, "do_layer_norm_before": False},
     "bloom": {**COMMON, "n_head": 4, "n_layer": 2},
     "llama": LLAMA,
     "mistral": LLAMA | {"sliding_window": 3},

@@ -50,5 +50,7 @@ def head_shape(config: Any) -> HeadShape:
     """Heads of a model with this config."""
     query = int(config.num_attention_heads)
     key_value = int(getattr(config, "num_key_value_heads", None) or query)
+    if hasattr(config, "multi_query"):
+        key_value = 1 if config.multi_query else query
     size = getattr(config, "head_dim", None) or config.hidden_size // query
     return HeadShape(query, key_value, int(size))

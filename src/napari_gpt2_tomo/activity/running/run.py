@@ -5,10 +5,13 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from ...base import Progress
-from ..record import Activity
+from ..record import Activity, Tokens
 from .model import LanguageModel
 from .places import find_place
+from .reading import Text
 
 __all__ = ["language_model", "run"]
 
@@ -55,7 +58,7 @@ def language_model(
 
 def run(
     scan: "str | os.PathLike[str] | Any",
-    prompt: str | Sequence[str],
+    prompt: Text | Sequence[Text],
     what: Iterable[str] | None = None,
     *,
     device: str = "auto",
@@ -75,7 +78,7 @@ def run(
         An open `Scan`, a folder, a file in it, the name of a model in the Hugging Face cache, or
         a model that `language_model` gave.
     prompt
-        A text, or several, which are run as a batch.
+        A text, its token ids, or its `Tokens`; or a list of such, which are run as a batch.
     what
         Names of the sites to record; None is all but the largest, see `LanguageModel.run`.
     device, dtype
@@ -93,7 +96,7 @@ def run(
         The model cannot be loaded, or a text is empty or too long.
     """
     model = language_model(scan, device, dtype)
-    is_one = isinstance(prompt, str)
+    is_one = _is_one(prompt)
     prompts: Sequence[Any] = [prompt] if is_one else prompt
     texts = [model.tokens(one) for one in prompts]
     lengths = [len(text) for text in texts]
@@ -111,6 +114,13 @@ def run(
             added = len(activity.tokens) - length
             activity.notes = (_generated(added, max_new_tokens), *activity.notes)
     return found[0] if is_one else found
+
+
+def _is_one(prompt: Any) -> bool:
+    """Whether a prompt is one text and not several: numbers in a row are the ids of one."""
+    return isinstance(prompt, str | Tokens) or all(
+        isinstance(one, int | np.integer) for one in prompt
+    )
 
 
 def _generated(added: int, wanted: int) -> str:

@@ -301,6 +301,7 @@ _DISTILBERT = replace(
 FAMILIES: Mapping[str, Wiring] = {
     "openai-gpt": _GPT1,
     "gpt2": _GPT2,
+    "gpt_bigcode": _GPT2,
     "gpt_neo": _NEO,
     "gptj": _GPTJ,
     "gpt_neox": _NEOX,
@@ -317,6 +318,7 @@ FAMILIES: Mapping[str, Wiring] = {
     "olmo2": _OLMO2,
     "olmo3": _OLMO2,
     "olmoe": replace(_QWEN3, head_norm="flat"),
+    "starcoder2": replace(_LLAMA, gate="", up="mlp.c_fc", down="mlp.c_proj"),
     "gemma": _LLAMA,
     "gemma2": _GEMMA2,
     "gemma3_text": _GEMMA3,
@@ -339,6 +341,19 @@ def wiring_of(config: Any) -> Wiring | None:
         return None
     if config.model_type == "gpt_neox" and config.use_parallel_residual:
         return replace(found, scheme="parallel", mid="")
+    if config.model_type == "opt" and not config.do_layer_norm_before:
+        return replace(
+            found,
+            final_norm="",
+            attn_norm="",
+            attn_post_norm="self_attn_layer_norm",
+            mlp_norm="",
+            mlp_post_norm="final_layer_norm",
+            scheme="post-norm",
+            mid=">self_attn_layer_norm",
+        )
+    if config.model_type == "gpt_bigcode" and not config.multi_query:
+        return replace(found, fusion="by head")
     if config.model_type == "phi" and config.qk_layernorm:
         return replace(
             found,

@@ -115,6 +115,11 @@ class Writer(Reader):
             n = min(n, max(0, self.sizes.context - len(tokens)))
         steps = list(self.generate(tokens, n, **options))
         ids = np.concatenate([tokens.ids, np.array([step.id for step in steps], np.int64)])
+        if self.tokenizer is not None and tokens.text is not None:
+            plain = [int(id) for at, id in enumerate(ids) if at not in tokens.special]
+            again = self.tokenizer.encode(self.tokenizer.decode(plain))
+            if np.array_equal(again.ids, ids):
+                return again
         strings = (*tokens.strings, *(step.string for step in steps))
         return Tokens(ids, strings, unknown=tokens.unknown, special=tokens.special)
 
