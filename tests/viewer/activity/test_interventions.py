@@ -189,6 +189,23 @@ def test_a_sweep_is_drawn_and_a_click_goes_to_the_head(dock):
     assert (dock.desk.place.layer, dock.desk.place.token) == (0, 1)
 
 
+def test_a_mean_can_be_over_other_texts_and_each_line_keeps_its_words(dock, gpt2):
+    tab = dock.changes
+    choose(tab.how, "mean")
+    tab.other.line.setText("1 2 3 | 7 8")
+    choose(tab.how, "patch")
+    assert tab.other.line.text() == ""
+    tab.other.line.setText(B)
+    choose(tab.how, "mean")
+    assert tab.other.line.text() == "1 2 3 | 7 8"
+    tab.add()
+    change = Mean(Component.head(0, 0), over=("1 2 3", "7 8"))
+    assert tab.changes == [change]
+    finish_all()
+    expected = [one.after for one in effect(gpt2, A, [change]).candidates(8)]
+    assert np.allclose(tab.view.plot.table.columns["probability after"], expected)
+
+
 def test_a_sweep_can_be_stopped_and_begun_again(dock):
     tab = dock.sweep
     tab.start()

@@ -4,7 +4,7 @@
 """
 
 from .change import STREAM_SITES, Change, Component, Mean, Patch, Zero
-from .composition import Composition, composition
+from .composition import Composition, composition, random_scores
 from .effect import Candidate, Effect, Metric, Sweep
 from .folding import Folded, weights_of
 from .weights import ScanWeights, Weights
@@ -25,5 +25,6 @@ __all__ = [
     "Weights",
     "Zero",
     "composition",
+    "random_scores",
     "weights_of",
 ]

@@ -1,7 +1,7 @@
 """Weights by role, wherever they come from: a checkpoint on disk or a loaded model."""
 
 from functools import lru_cache
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +10,9 @@ from ...anatomy.part import HyperParameters
 from ...base import TomoError
 from ...facade import Scan
 
-__all__ = ["NormKind", "ScanWeights", "Scheme", "Weights", "factor"]
+__all__ = ["ScanWeights", "Weights", "factor"]
 
 F32 = NDArray[np.float32]
-NormKind = Literal["layer", "rms"]
-Scheme = Literal["pre-norm", "post-norm", "parallel", "sandwich"]
 
 LAYER_NORM_KEYS = ("layer_norm_epsilon", "layer_norm_eps", "layer_norm_elementwise_affine")
 """Keys of a config that only models with LayerNorm have."""
@@ -55,7 +53,7 @@ class Weights(Protocol):
 
     @property
     def scheme(self) -> str:
-        """Where the norms stand, as a `Scheme`."""
+        """``"pre-norm"``, ``"post-norm"``, ``"parallel"`` or ``"sandwich"``."""
 
     @property
     def softcap(self) -> float | None:

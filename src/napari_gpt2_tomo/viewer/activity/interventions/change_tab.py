@@ -52,6 +52,7 @@ class ChangeTab(QWidget):  # type: ignore[misc]
         self._activity: Activity | None = None
         self._place = Place()
         self._effect: Effect | None = None
+        self._asked = ""
         self.what = combo(WHAT, "What to change, at the layer and index that the docks look at")
         self.how = combo(HOW, HOW_TIP)
         self.only = QCheckBox()
@@ -145,7 +146,7 @@ class ChangeTab(QWidget):  # type: ignore[misc]
         component = component_at(self.what.currentData(), self._place)
         tokens = (self._place.token,) if self.only.isChecked() else None
         try:
-            change = change_of(self.how.currentData(), component, tokens, self.other.text)
+            change = change_of(self.how.currentData(), component, tokens, self.other)
         except TomoError as error:
             self._say(str(error))
             return
@@ -193,7 +194,9 @@ class ChangeTab(QWidget):  # type: ignore[misc]
         activity = self._activity
         if activity is None:
             return
-        self.other.setVisible(self.how.currentData() == "patch")
+        if self.how.currentData() != self._asked:
+            self._asked = self.how.currentData()
+            self.other.ask_for(self._asked)
         component = component_at(self.what.currentData(), self._place)
         what = {"mlp": "MLP"}.get(component.kind, component.kind)
         which = "" if component.index is None else f" {component.index}"

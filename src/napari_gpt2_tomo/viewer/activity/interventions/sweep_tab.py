@@ -124,24 +124,21 @@ class SweepTab(QWidget):  # type: ignore[misc]
         activity, place = self._activity, self._place
         if activity is None or activity.model is None:
             return
+        over, how = self.over.currentData(), self.how.currentData()
         try:
             metric = self._metric(activity)
+            source = self.other.source if how == "patch" else None
         except TomoError as error:
             self._say(str(error))
             return
-        model, tokens = activity.model, activity.tokens
-        over, how = self.over.currentData(), self.how.currentData()
-        source = self.other.text if how == "patch" else None
-        if source is not None and not source.strip():
-            self._say("Type the prompt to patch from.")
-            return
+        model, tokens, texts = activity.model, activity.tokens, self.other.texts
 
         def work(report: Any) -> Sweep:
             from ....activity.running.sweeps import sweep
 
             return sweep(
                 model, tokens, over, how, metric,
-                source=source, position=place.token, progress=report,
+                source=source, texts=texts, position=place.token, progress=report,
             )  # fmt: skip
 
         self.later.start(work, self._show, "Running …")
@@ -183,7 +180,7 @@ class SweepTab(QWidget):  # type: ignore[misc]
             self.chosen.emit({"layer": layer, "head" if sweep.over == "heads" else "token": at})
 
     def _offer(self, index: int = 0) -> None:
-        self.other.setVisible(self.how.currentData() == "patch")
+        self.other.ask_for(self.how.currentData())
         kind = self.metric.currentData()
         self.token.setVisible(kind != "kl")
         self.minus.setVisible(kind == "difference")
