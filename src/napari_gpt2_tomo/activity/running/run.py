@@ -18,7 +18,7 @@ __all__ = ["language_model", "run"]
 MOST_MODELS = 2
 """Models that stay loaded: two can be compared side by side, more would fill the memory."""
 
-_models: dict[tuple[str, str, str], LanguageModel] = {}
+_models: dict[tuple[Any, ...], LanguageModel] = {}
 _lock = threading.Lock()
 
 
@@ -45,7 +45,7 @@ def language_model(
     """
     if isinstance(path, LanguageModel):
         return path
-    key = (find_place(path).key, device, dtype)
+    key = (find_place(path).key, device, dtype, *sorted(options.items()))
     with _lock:
         model = _models.pop(key, None)
         if model is None or model.closed:
@@ -97,7 +97,7 @@ def run(
     """
     model = language_model(scan, device, dtype)
     is_one = _is_one(prompt)
-    prompts: Sequence[Any] = [prompt] if is_one else prompt
+    prompts: Any = [prompt] if is_one else prompt
     texts = [model.tokens(one) for one in prompts]
     lengths = [len(text) for text in texts]
     if max_new_tokens:
