@@ -279,7 +279,7 @@ def transfer(name: str) -> TransferFunction:
 
 def for_signal(signal: str) -> TransferFunction:
     """What a signal is shown with at first."""
-    return TRANSFERS[DEFAULTS[signal]]
+    return transfer(DEFAULTS[signal])
 
 
 @cache
