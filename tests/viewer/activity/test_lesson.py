@@ -126,7 +126,7 @@ def test_plain_chapters_keep_the_text_and_lose_no_formula(family, tmp_path):
         plain = plain_chapter(chapter.body)
         assert not re.search(r"<(svg|math|select|script|pre|semantics)", plain)
         assert "application/x-tex" not in plain
-        assert plain.count("<p>") == plain.count("</p>") > 0
+        assert plain.count("<p") == plain.count("</p>") > 0
         assert plain.count("<table") == plain.count("</table>")
 
 

@@ -177,7 +177,8 @@ def _explain(
     if not model.causal:
         reason = (
             f"{activity.source.name} is an encoder: every token sees the whole text, so there is "
-            "no next token that it could be asked to foresee."
+            "no next token that it could be asked to foresee. Encoders learn by restoring words "
+            "that were hidden from them; what they hand on is the last vector of each token."
         )
         absent |= dict.fromkeys(("prediction", "loss", "gradient"), reason)
     elif len(activity.tokens) < 2:

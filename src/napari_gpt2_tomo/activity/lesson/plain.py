@@ -1,5 +1,6 @@
 """A chapter as the little HTML that Qt shows: its text and tables, formulas in plain letters."""
 
+import re
 from collections.abc import Callable, Mapping
 from html import escape
 from html.parser import HTMLParser
@@ -14,6 +15,8 @@ _KEPT = {"p", "h3", "table", "tr", "th", "td", "caption", "em", "small"}
 _LEFT_OUT = {"figure", "svg", "ol", "select", "button", "pre", "details"}
 """Elements that are nothing without a browser, or too long for a dock."""
 
+_EMPTY = re.compile(r"<h3>[^<]*</h3>(?=<h3>|$)")
+
 _VOID = {"br", "img", "input"}
 
 _CLASSES = {"prints-name", "only-script", "without-script", "hidden", "chooser"}
@@ -25,7 +28,8 @@ def plain_chapter(body: str) -> str:
     reader = _Reader()
     reader.feed(body)
     reader.close()
-    return "".join(reader.parts)
+    # A heading whose drawing is left out has nothing to say here.
+    return _EMPTY.sub("", "".join(reader.parts))
 
 
 def plain_formula(mathml: str) -> str:
@@ -69,7 +73,8 @@ class _Reader(HTMLParser):
             self._math.append(f"</{tag}>")
             if tag == "math":
                 formula, self._math = "".join(self._math), None
-                self.parts.append(f"<i>{plain_formula(formula)}</i>&nbsp; ")
+                room = "&nbsp; &nbsp;" if 'display="block"' in formula else ""
+                self.parts.append(f"<i>{plain_formula(formula)}</i>{room}")
             return
         if self._skipped:
             if self._skipped[-1] == tag:
@@ -98,8 +103,10 @@ def _shown(tag: str, classes: set[str]) -> str:
         return "p"
     if tag == "table":
         return 'table cellpadding="3" cellspacing="0"'
-    if tag in ("td", "th") and "n" in classes:
-        return f'{tag} align="right"'
+    if tag in ("td", "th"):
+        return f'{tag} align="{"right" if "n" in classes else "left"}"'
+    if tag == "p" and "where" in classes:
+        return 'p align="left"'
     return {"em": "b", "caption": "caption"}.get(tag, tag) if tag in _KEPT else ""
 
 

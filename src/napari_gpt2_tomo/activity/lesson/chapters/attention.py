@@ -87,9 +87,9 @@ def _before(story: Story) -> str:
         else ""
     )
     return paragraphs(
-        "Before attention reads it, the vector of each token is brought to a common size by a "
-        f"{norm_name(norm.kind)}. The stream itself stays as it is; only what is read from it is "
-        f"normalised.{both}"
+        "Before attention reads it, the vector of each token is brought to a common size by "
+        f"{norm_name(norm.kind, article=True)}. The stream itself stays as it is; only what is "
+        f"read from it is normalised.{both}"
     ) + aside(
         f"{norm_name(norm.kind)} before layer {story.choice.layer}, worked for "
         f"{focus_token(story)}",
@@ -212,8 +212,7 @@ def _pattern(story: Story, texts: dict[str, str]) -> str:
     seen = (scores > MASKED).sum(-1)
     window = (
         f" In layer {choice.layer} a token sees no further back than {int(seen.max()) - 1} tokens: "
-        "the "
-        "others are masked."
+        "the others are masked."
         if story.causal and bool((seen < np.arange(1, len(seen) + 1)).any())
         else ""
     )
@@ -261,8 +260,7 @@ def _score(story: Story, texts: dict[str, str]) -> str:
         foot.append([Cell(f"+ {name}", head=True), cell("slope"), cell("steps"), cell("bias")])
         alibi = (
             "Then the head's slope times the key's place is added: later keys are worth more, "
-            "which is "
-            "the same for the softmax as a price for each step back."
+            "which is the same for the softmax as a price for each step back."
             if rule.absolute
             else "Then the head's slope times the distance is added: a price for each step back."
         )

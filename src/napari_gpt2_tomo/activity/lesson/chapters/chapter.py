@@ -46,9 +46,10 @@ def focus_token(story: Story) -> str:
     return token(story.tokens.labels[story.choice.focus])
 
 
-def norm_name(kind: str) -> str:
+def norm_name(kind: str, article: bool = False) -> str:
     """What a norm is called."""
-    return "RMSNorm" if kind == "rms" else "LayerNorm"
+    name = "RMSNorm" if kind == "rms" else "LayerNorm"
+    return f"{'an' if kind == 'rms' else 'a'} {name}" if article else name
 
 
 def channels(count: int) -> str:
@@ -70,7 +71,7 @@ def norm_at_work(norm: Norm, name: str) -> str:
         if layered
         else f"The vector is divided by the root of the mean square of its own {d:,} channels; no "
         "mean is taken off",
-        f"{EPSILON} = {significant(norm.epsilon, 3)}"
+        f"{EPSILON} = {significant(norm.epsilon, 3).replace('.00 ', ' ')}"
         if norm.epsilon is not None
         else f"a small {EPSILON} keeps the root away from zero",
     ]

@@ -87,9 +87,10 @@ def _shape(story: Story, neuron: Neuron) -> str:
     source = (
         "the stream as it is"
         if not neuron.normed
-        else f"the stream after a {norm_name(story.norm_kind)} of its own"
+        else f"the stream after {norm_name(story.norm_kind, article=True)} of its own"
         if story.scheme != "parallel"
-        else f"the stream after a {norm_name(story.norm_kind)}, the same stream that attention "
+        else f"the stream after {norm_name(story.norm_kind, article=True)}, the same stream that "
+        "attention "
         "reads"
     )
     if neuron.gated:

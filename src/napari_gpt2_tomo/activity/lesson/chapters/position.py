@@ -43,9 +43,10 @@ def position_chapter(story: Story) -> Chapter:
         "alibi": _alibi,
     }.get(kind, _none)
     body, brief = made(story)
+    others = "the tokens before it" if story.causal else "the other tokens"
     opening = paragraphs(
-        "Nothing that follows would notice if the tokens were shuffled, were it not for what this "
-        "chapter adds: attention looks at a set of tokens, not at a row of them. "
+        f"In what follows a token looks at {others} as at a heap, not as at a row: shuffled, they "
+        "would give it the same. So the model has to be told where each one stands."
     )
     return Chapter("position", "Where a token stands", opening + body, brief)
 

@@ -39,9 +39,10 @@ def norm_chapter(story: Story) -> Chapter | None:
     name = norm_name(norm.kind)
     body = (
         paragraphs(
-            f"After the last block the stream is brought to a common size once more, by a {name} "
-            "with gains of its own. Some channels have grown much larger than others on the way; "
-            "the gains decide how much each counts for what comes next."
+            "After the last block the stream is brought to a common size once more, by "
+            f"{norm_name(norm.kind, article=True)} with gains of its own. Some channels have grown "
+            "much larger than others on the way; the gains decide how much each counts for what "
+            "comes next."
         )
         + norm_at_work(norm, focus_token(story))
         + paragraphs(

@@ -119,9 +119,12 @@ def _section(number: int, chapter: Chapter) -> str:
 def _missing(story: Story) -> str:
     if not story.absent:
         return ""
+    reasons: dict[str, list[str]] = {}
+    for key, reason in story.absent.items():
+        reasons.setdefault(reason, []).append(TITLES[key])
     items = "".join(
-        f"<dt>{in_text(TITLES.get(key, key))}</dt><dd>{in_text(reason)}</dd>"
-        for key, reason in story.absent.items()
+        f"<dt>{in_text('; '.join(titles))}</dt><dd>{in_text(reason)}</dd>"
+        for reason, titles in reasons.items()
     )
     return (
         '<section class="chapter" id="absent" aria-labelledby="absent-title">'
