@@ -1,6 +1,7 @@
 """How the values of an array are distributed, over all and in each of its parts."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,9 @@ from ..base import DisplayError
 from .distribution import SAMPLE, Distribution
 
 __all__ = ["ArrayDistributions"]
+
+SHARES = frozenset({"attention"})
+"""Signals that are shares of 1."""
 
 BLOCKS = 4
 """Parts that a sample of an array on the disk is read from, evenly spread."""
@@ -66,7 +70,9 @@ class ArrayDistributions:
             values, n = _thinned(np.asarray(chosen)), int(np.prod(chosen.shape))
         else:
             raise DisplayError(f"What is shown has no part named {part!r}.")
-        return Distribution.of_values(values, self.signal, part or f"all {self._noun}", n)
+        found = Distribution.of_values(values, self.signal, part or f"all {self._noun}", n)
+        # Shares are seen as such, not as what they happen to be in one text.
+        return replace(found, low=0.0, high=1.0) if self.signal in SHARES else found
 
     def _spread(self) -> NDArray[Any]:
         if isinstance(self._array, np.ndarray):

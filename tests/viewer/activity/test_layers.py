@@ -157,6 +157,8 @@ def shown(viewer, activity, settle):
 
 def test_one_picture_is_seen_at_its_usual_window_in_one_place(shown, activity):
     assert desk_of(shown).activity is activity
+    assert (desk_of(shown).place.layer, desk_of(shown).place.head) == (0, 0)
+    assert [round(at) for at in shown.dims.point[:2]] == [0, 0]
     assert [layer.visible for layer in shown.layers] == [False, False, True]
     link = array_link_of(shown.layers[-1])
     assert link.picture.kind.name == "pattern"
@@ -308,6 +310,7 @@ def test_one_token_and_many(viewer, settle):
         layers = add_activity(viewer, activity, ("states", "pattern"))
         settle()
         assert layers[-1].data.shape[-2:] == (n, n)
+        assert tuple(layers[-1].contrast_limits) == (0.0, 1.0)
 
 
 def test_beside_a_scan_activity_has_a_window_of_its_own(

@@ -81,6 +81,8 @@ def add_activity(viewer: Any, activity: Activity, sites: Sequence[str] = USUAL) 
     made = [picture_data(activity, name) for name in names]
     viewer = compat.real_viewer(viewer)
     watch(viewer)
+    desk = desk_of(viewer)
+    place = desk.place
     for layer in viewer.layers:
         # All pictures lie in one place: one is seen at a time.
         if array_link_of(layer) is not None:
@@ -92,6 +94,8 @@ def add_activity(viewer: Any, activity: Activity, sites: Sequence[str] = USUAL) 
     viewer.layers.selection.active = layers[-1]
     session = session_of(viewer)
     if session is not None and session.pictures is not None:
+        # napari begins in the middle of every axis.
+        desk.move(layer=place.layer, head=place.head)
         session.pictures.follow()
         fit(viewer, layers[-1], session.pictures)
     return layers
