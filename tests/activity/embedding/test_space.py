@@ -91,6 +91,24 @@ def test_untied_and_tied_unembeddings_are_told_apart(tmp_path: Path) -> None:
     assert not EmbeddingSpace.of(tied).has("unembedding")
 
 
+def test_what_lies_between_a_table_and_the_stream_is_applied(tmp_path: Path) -> None:
+    wte, project = random_rows(40, 8), random_rows(16, 8, 1)
+    wpe = random_rows(26, 16, 2)
+    tensors = {
+        "model.decoder.embed_tokens.weight": wte,
+        "model.decoder.embed_positions.weight": wpe,
+        "model.decoder.project_in.weight": project,
+        "model.decoder.layers.0.self_attn.q_proj.weight": random_rows(16, 16, 3),
+    }
+    config: dict[str, object] = {"model_type": "opt", "hidden_size": 16, "vocab_size": 40}
+    space = EmbeddingSpace.of(write(tmp_path / "opt", tensors, config))
+    np.testing.assert_allclose(space.rows("tokens"), wte @ project.T, rtol=1e-4, atol=1e-5)
+    # The first two rows of OPT's table belong to no position.
+    np.testing.assert_array_equal(space.rows("positions"), wpe[2:])
+    assert "project_in" in space.notes[0]
+    assert "first 2 rows" in space.notes[1]
+
+
 def test_a_partial_model_has_positions_and_says_that_tokens_are_absent() -> None:
     space = EmbeddingSpace.of(Scan(real_data("gpt2-attention-fp16")))
     assert space.rows("positions").shape == (1024, 768)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...anatomy import Part
+from ...anatomy.families import FAMILIES
 from ...base import DisplayError, Progress, SilentProgress, TomoError
 from ...display.vocabulary import Vocabulary
 from ..projection import Projection, fit_pca
@@ -125,6 +126,13 @@ class EmbeddingSpace:
             tables["tokens"], tables["unembedding"]
         ):
             del tables["unembedding"]
+        extra = _extra_positions(scan)
+        if "positions" in tables and 0 < extra < len(tables["positions"]):
+            tables["positions"] = tables["positions"][extra:]
+            notes.append(
+                f"The first {extra} rows of the position embeddings belong to no position and are "
+                "left out."
+            )
         scheme = position_scheme(scan.anatomy, scan.checkpoint.config)
         if "positions" not in tables:
             notes.append(scheme.words)
@@ -269,6 +277,12 @@ def _rows(scan: "Scan", part: Part, report: Progress) -> F32:
         rows[start : start + BLOCK] = values[start : start + BLOCK]
         report.advance(rows[start : start + BLOCK].size)
     return rows
+
+
+def _extra_positions(scan: "Scan") -> int:
+    """Rows at the beginning of the position table that the family's models never add."""
+    name = scan.anatomy.family
+    return next((family.extra_positions for family in FAMILIES if family.name == name), 0)
 
 
 def _through_project_in(scan: "Scan", tokens: F32, notes: list[str]) -> F32:
