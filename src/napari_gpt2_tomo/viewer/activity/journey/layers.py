@@ -36,6 +36,8 @@ def add_layers(viewer: Any, picture: Picture, token: int) -> dict[str, Any]:
     from napari.utils import Colormap
 
     count = len(picture.names)
+    # Layers of different units cannot be drawn in theirs, of which napari warns.
+    unit = str(viewer.layers[0].units[-1]) if len(viewer.layers) else "dimensionless"
     scale = (1.0, *(picture.scale,) * 3)
     labels = ("step", *picture.axes[::-1])
     shown = picture.colours if picture.by_token is None else picture.by_token
@@ -48,6 +50,7 @@ def add_layers(viewer: Any, picture: Picture, token: int) -> dict[str, Any]:
         "color_by": "shade",
         "scale": scale,
         "axis_labels": labels,
+        "units": (unit,) * 4,
     }
     found: dict[str, Any] = {}
     corner = picture.corner()[:, ::-1]
@@ -65,6 +68,7 @@ def add_layers(viewer: Any, picture: Picture, token: int) -> dict[str, Any]:
         edge_width=0.3 / scale[1],
         opacity=1.0,
         scale=scale[1:],
+        units=(unit,) * 3,
         text={
             "string": [*("" for _ in axes), *picture.axes, *("" for _ in picture.wires)],
             "size": 9,
@@ -119,6 +123,7 @@ def add_layers(viewer: Any, picture: Picture, token: int) -> dict[str, Any]:
             size=size / scale[1],
             scale=scale,
             axis_labels=labels,
+            units=(unit,) * 4,
             border_width=0,
             face_color=picture.faces(steps, owners),
             features=features,

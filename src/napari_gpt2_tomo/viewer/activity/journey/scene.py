@@ -23,7 +23,7 @@ VIEW, UP = (-0.35, -0.80, -0.48), (1.0, 0.0, 0.0)
 The corner in which the axes meet is behind, the first axis leads to the right.
 """
 
-ROOM = 0.78
+ROOM = 0.74
 """Share of the canvas that the paths fill: labels and the strip need the rest."""
 
 FOOT = 40
