@@ -12,8 +12,10 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_gpt2_tomo.activity.embedding.space import EmbeddingSpace
+from napari_gpt2_tomo.activity.record import Activity, Source, Tokens
 from napari_gpt2_tomo.base import TomoError
 from napari_gpt2_tomo.facade import Scan
+from napari_gpt2_tomo.viewer.activity.desk import desk_of
 from napari_gpt2_tomo.viewer.activity.embedding.explorer import Explorer, explore, explorer_of
 from napari_gpt2_tomo.viewer.activity.embedding.placing import (
     EXTENT,
@@ -364,6 +366,22 @@ def test_the_dock_follows_the_scan_of_the_viewer(
     settle()
     assert made.space is not None
     assert made.name.text().startswith("small: 400 tokens · 40 positions")
+
+
+def test_without_a_scan_the_model_of_the_prompt_is_taken(
+    viewer: Any, folder: Path, settle: Callable, qtbot: Any
+) -> None:
+    made = EmbeddingDock(viewer)
+    qtbot.addWidget(made)
+    made.show()
+    desk = desk_of(viewer)
+    tokens = Tokens.of_ids([1, 2])
+    desk.show(Activity(tokens, {}, Source("gone", str(folder / "nowhere"))))
+    assert made.space is None
+    desk.show(Activity(tokens, {}, Source("small", str(folder))))
+    settle()
+    assert made.space is not None
+    assert made.space.name == "small"
 
 
 def test_the_dock_explores(viewer: Any, dock: EmbeddingDock, settle: Callable) -> None:

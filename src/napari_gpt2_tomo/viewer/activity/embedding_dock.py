@@ -1,5 +1,6 @@
 """The dock of embeddings: tokens and positions of a model, without a prompt."""
 
+import contextlib
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ from ..commands import current_link
 from ..link import OWNER, ScanLink
 from ..preferences import PLUGIN
 from ..work import Job
+from .desk import desk_of
 from .embedding.choices import DIMENSIONS, PCA, POSITIONS, Asked
 from .embedding.explorer import Explorer, explorer_of
 from .embedding.explorer_tab import ExplorerTab
@@ -62,6 +64,8 @@ def open_embeddings(viewer: napari.Viewer) -> Any:
 
 class EmbeddingDock(QWidget):  # type: ignore[misc]
     """Shows the embedding space of the scan of the active layer, or of a model that is opened.
+
+    Without either, of the model that a prompt ran through.
 
     The tables are read when the dock is seen.
     """
@@ -116,8 +120,12 @@ class EmbeddingDock(QWidget):  # type: ignore[misc]
         # The viewer outlives its docks, which are told of their end in no other way.
         weak = ref(self)
         self.destroyed.connect(lambda: _stop(weak()))
+        self._desk = desk_of(self._viewer)
+        self._desk.changed.connect(self._follow_desk)
         self._follow()
-        self._show_space(None)
+        self._follow_desk()
+        if self.space is None:
+            self._show_space(None)
 
     def sizeHint(self) -> Any:
         """See Qt."""
@@ -158,6 +166,17 @@ class EmbeddingDock(QWidget):  # type: ignore[misc]
         if link is None or link is self._link:
             return
         self._set_scan(link.scan, link)
+
+    def _follow_desk(self) -> None:
+        """Without a scan, take the model that a prompt ran through."""
+        activity = self._desk.activity
+        path = None if activity is None else activity.source.path
+        if self._link is not None or path is None or not Path(path).exists():
+            return
+        if self._own is None or self._own.checkpoint.path != Path(path):
+            # What runs need not be a checkpoint that is read here; then nothing is shown of it.
+            with contextlib.suppress(TomoError):
+                self.open(path)
 
     def _set_scan(self, scan: "Scan", link: ScanLink | None) -> None:
         self._link = link
@@ -293,6 +312,7 @@ class EmbeddingDock(QWidget):  # type: ignore[misc]
         """Hear nothing any more; an explorer that is open stays."""
         for events in self._events:
             events.disconnect(self._follow)
+        self._desk.changed.disconnect(self._follow_desk, missing_ok=True)
         self._cancel()
         explorer = self.explorer_tab.explorer
         if explorer is not None:
