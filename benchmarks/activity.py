@@ -18,6 +18,9 @@ from napari_gpt2_tomo.activity.running.model import LanguageModel
 TARGET = 1.15
 """Measuring takes at most so many times the bare pass, on GPT-2 small's shape."""
 
+THREADS = 1
+"""Of the small real models: for their matrices a second one only gets in the way."""
+
 REAL = Path(__file__).parents[2] / "shared" / "data"
 LENGTHS = (64, 128, 256)
 """Tokens of a text."""
@@ -77,7 +80,9 @@ def main() -> None:
     options = arguments(__doc__).parse_args()
     repeats = options.repeats or 15
     report = Report("activity.py", options.json)
+    threads = torch.get_num_threads()
     for name, make in models().items():
+        torch.set_num_threads(threads if name == "GPT-2 small" else THREADS)
         model = make()
         rows: list[dict[str, Any]] = []
         for n_tokens in LENGTHS:

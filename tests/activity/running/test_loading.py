@@ -119,6 +119,20 @@ def test_gpt2_runs_without_a_config_once_its_heads_are_known(tmp_path):
     assert any("no config.json" in note for note in activity.notes)
 
 
+def test_a_name_is_found_in_the_cache_of_the_hub(folder, tmp_path, monkeypatch):
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    revision = "0123456789abcdef0123456789abcdef01234567"
+    home = tmp_path / "models--nobody--tiny"
+    (home / "refs").mkdir(parents=True)
+    (home / "refs" / "main").write_text(revision)
+    shutil.copytree(folder, home / "snapshots" / revision)
+    model = LanguageModel.load("nobody/tiny")
+    assert model.path == home / "snapshots" / revision
+    assert model.name == "tiny"
+
+
 def test_a_folder_without_a_config(folder, tmp_path):
     shutil.copy(folder / "model.safetensors", tmp_path)
     with pytest.raises(TomoError, match=r"no config\.json"):

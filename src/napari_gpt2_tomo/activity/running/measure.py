@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import torch
@@ -111,10 +112,16 @@ def forward(
 ) -> torch.Tensor | None:
     """``(batch, token, vocab)`` logits of a bare forward pass; None for a model without them."""
     options: dict[str, Any] = {} if mask is None else {"attention_mask": mask}
-    if "use_cache" in inspect.signature(network.forward).parameters:
+    if _may_cache(type(network)):
         options["use_cache"] = False
     out = network(ids, **options)
     return getattr(out, "logits", None)
+
+
+@cache
+def _may_cache(kind: type[Any]) -> bool:
+    """Whether networks of a class can be told to keep keys and values."""
+    return "use_cache" in inspect.signature(kind.forward).parameters
 
 
 def measure(

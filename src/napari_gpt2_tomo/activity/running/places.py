@@ -38,7 +38,13 @@ class Place:
     @property
     def name(self) -> str:
         """For a person."""
-        return self.folder.resolve().name if self.file is None else self.file.stem
+        if self.file is not None:
+            return self.file.stem
+        # The hub's cache: models--owner--name/snapshots/revision.
+        home = self.folder.parent
+        if home.name == "snapshots":
+            return home.parent.name.rpartition("--")[2]
+        return self.folder.resolve().name
 
     @property
     def key(self) -> str:
