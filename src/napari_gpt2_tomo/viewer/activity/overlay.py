@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet, ref
 
+import napari
 import numpy as np
 from psygnal import Signal
 
 from ...activity.record import Activity
 from ...activity.strength import Measure, Strengths, Sum
-from ...base import Progress, TomoError
+from ...base import Cancelled, Progress, TomoError
 from ...display.array_distribution import ArrayDistributions
 from ...display.console import Console
 from ...display.cursor import Cursor
@@ -25,7 +26,7 @@ from ..console.binding import Binding
 from ..layers import add_scan, is_image, scale_of
 from ..link import KEY, ScanLink, link_of
 from ..live import LiveLevel
-from ..work import Job, wait_for
+from ..work import Job, show, wait_for
 from .desk import Place, desk_of
 
 __all__ = ["Brush", "Overlay", "open_overlay", "overlay_of", "paint_activity"]
@@ -103,12 +104,18 @@ def paint_activity(viewer: Any, activity: Activity | None = None) -> "Overlay":
     return made
 
 
-def open_overlay(viewer: Any) -> Any:
+def open_overlay(viewer: napari.Viewer) -> None:
     """Paint the activity on a viewer's desk on the body, and open the dock that says how."""
     from .run_dock import open_dock
 
-    paint_activity(viewer)
-    return open_dock(viewer, DOCK)
+    try:
+        paint_activity(viewer)
+    except Cancelled:
+        return
+    except TomoError as error:
+        show(error)
+        return
+    open_dock(viewer, DOCK)
 
 
 class PaintLink:

@@ -22,7 +22,7 @@ from qtpy.QtWidgets import (
 
 from ...activity.record import Activity
 from ...activity.strength import Used
-from ...base import TomoError
+from ...base import Cancelled, TomoError
 from ...display.transfer import transfer
 from ..console.fields import WordList
 from ..work import show
@@ -154,6 +154,8 @@ class OverlayDock(Following):
     def _paint(self, checked: bool = False) -> None:
         try:
             self._take(paint_activity(self.viewer))
+        except Cancelled:
+            return
         except TomoError as error:
             show(error)
         self._show()

@@ -229,18 +229,15 @@ class RunDock(QWidget):  # type: ignore[misc]
     def _show_layer(self, name: str) -> None:
         from .layers import show_beside
 
-        self._try(lambda: show_beside(self.viewer, name))
+        try:
+            show_beside(self.viewer, name)
+        except TomoError as error:
+            show(error)
 
     def _paint(self) -> None:
         from .overlay import open_overlay
 
-        self._try(lambda: open_overlay(self.viewer))
-
-    def _try(self, act: Any) -> None:
-        try:
-            act()
-        except TomoError as error:
-            show(error)
+        open_overlay(self.viewer)
 
     def _arrange(self) -> None:
         buttons = QHBoxLayout()
