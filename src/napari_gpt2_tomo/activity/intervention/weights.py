@@ -125,13 +125,17 @@ class ScanWeights:
     def scheme(self) -> str:
         """Where the norms stand, from the config and from the norms that there are."""
         roles = {part.role for part in self.scan.anatomy.parts}
-        kind = self._config.get("model_type")
-        if kind in POST_NORM_FAMILIES or ("attn_post_norm" in roles and "attn_norm" not in roles):
+        config = self._config
+        kind = config.get("model_type")
+        on_stream = "attn_post_norm" in roles and "attn_norm" not in roles
+        # OPT's own name for it.
+        before = config.get("do_layer_norm_before", True)
+        if kind in POST_NORM_FAMILIES or not before or (kind is None and on_stream):
             return "post-norm"
         if "attn_post_norm" in roles:
             return "sandwich"
         if kind in PARALLEL_FAMILIES or (
-            kind == "gpt_neox" and self._config.get("use_parallel_residual", True)
+            kind == "gpt_neox" and config.get("use_parallel_residual", True)
         ):
             return "parallel"
         return "pre-norm"
