@@ -83,6 +83,7 @@ def test_the_partial_gpt2_says_what_it_lacks():
     ("path", "said"),
     [
         ("/nowhere/at/all", "does not exist"),
+        ("  ", "No model is named"),
         ("nobody/nothing-at-all", "hf download nobody/nothing-at-all"),
     ],
 )
@@ -131,6 +132,13 @@ def test_a_name_is_found_in_the_cache_of_the_hub(folder, tmp_path, monkeypatch):
     model = LanguageModel.load("nobody/tiny")
     assert model.path == home / "snapshots" / revision
     assert model.name == "tiny"
+
+
+def test_files_that_are_no_model_say_what_they_are():
+    with pytest.raises(TomoError, match="GGUF"):
+        LanguageModel.load(real_data("gguf/stories260K.gguf"))
+    with pytest.raises(TomoError, match=r"quantised \(gptq\)"):
+        LanguageModel.load(real_data("gptq/stories260K-gptq-4bit"))
 
 
 def test_a_folder_without_a_config(folder, tmp_path):

@@ -82,6 +82,12 @@ def test_sentencepiece_has_its_begin_token_and_spaces(stories):
     assert stories.tokenizer.string(int(tokens.ids[2])) == " upon"
 
 
+@pytest.mark.parametrize("text", ["  two  spaces ", "one", " one", "a\nb"])
+def test_the_space_that_a_tokenizer_puts_first_is_not_shown(stories, text):
+    tokens = stories.tokens(text)
+    assert "".join(tokens.strings[1:]) == text
+
+
 def test_wordpiece_shows_the_text_itself(bert):
     tokens = bert.encode("Hello Wörldliness, of \U0001f9ff")
     assert tokens.strings[0] == "[CLS]"

@@ -115,7 +115,7 @@ def load_network(
     except Exception as error:
         raise TomoError(
             f"The weights in {place.file or place.folder} cannot be loaded as "
-            f"{config.model_type}: {first_line(error)}"
+            f"{config.model_type}: {first_line(error)}{_advice(config)}"
         ) from error
     check_complete(network, report["missing_keys"], place)
     network.requires_grad_(False)
@@ -123,6 +123,18 @@ def load_network(
         remove_with(network, scratch["offload_folder"])
         return network.eval(), causal
     return network.to(device).eval(), causal
+
+
+def _advice(config: Any) -> str:
+    """What to do about weights that cannot be loaded."""
+    how = getattr(config, "quantization_config", None)
+    method = how.get("quant_method") if isinstance(how, dict) else getattr(how, "quant_method", "")
+    if not how:
+        return ""
+    return (
+        f". They are quantised ({getattr(method, 'value', method)}), which needs a package of its "
+        "own: install it, or run the model that they were made from."
+    )
 
 
 def _streamed(

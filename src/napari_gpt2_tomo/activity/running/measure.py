@@ -112,14 +112,15 @@ def forward(
 ) -> torch.Tensor | None:
     """``(batch, token, vocab)`` logits of a bare forward pass; None for a model without them."""
     options: dict[str, Any] = {} if mask is None else {"attention_mask": mask}
-    if _may_cache(type(network)):
+    kind: Any = type(network)
+    if _may_cache(kind):
         options["use_cache"] = False
     out = network(ids, **options)
     return getattr(out, "logits", None)
 
 
 @cache
-def _may_cache(kind: type[Any]) -> bool:
+def _may_cache(kind: Any) -> bool:
     """Whether networks of a class can be told to keep keys and values."""
     return "use_cache" in inspect.signature(kind.forward).parameters
 

@@ -66,11 +66,14 @@ class Spelling:
         stands there: lower-cased, without its space.
     added_space
         Whether a space is put before a text, which is not in it.
+    always_added
+        Whether it is put there also before a text that begins with a space.
     """
 
     read: Callable[[str], str]
     from_text: bool = False
     added_space: bool = False
+    always_added: bool = False
 
     def settle(
         self, text: str, strings: Sequence[str], spans: Sequence[Span], special: Sequence[int]
@@ -83,6 +86,8 @@ class Spelling:
                 continue
             if self.from_text:
                 new_strings[at] = text[start:stop]
+            elif at == first and self.always_added:
+                new_strings[at] = strings[at].removeprefix(" ")
             elif strings[at].startswith(" ") and not text[start:stop].startswith(" "):
                 if start > 0 and text[start - 1] == " ":
                     new_spans[at] = (start - 1, stop)
@@ -106,7 +111,7 @@ def spelling_of(backend: Any) -> Spelling:
         return Spelling(lambda piece: _end_of_word(piece, ending))
     normalizers = set(_types(plan.get("normalizer")))
     if "Metaspace" in kinds or "Prepend" in normalizers or "Replace" in kinds:
-        return Spelling(_sentencepiece, added_space=True)
+        return Spelling(_sentencepiece, added_space=True, always_added="Prepend" in normalizers)
     return Spelling(_same)
 
 

@@ -66,12 +66,16 @@ def find_place(path: "str | os.PathLike[str] | Any") -> Place:
     TomoError
         There is no such folder or downloaded model.
     """
+    if isinstance(path, str) and not path.strip():
+        raise TomoError("No model is named: give its folder, a file in it, or its name on the hub.")
     checkpoint, anatomy = getattr(path, "checkpoint", None), getattr(path, "anatomy", None)
     made = built_in(path) if checkpoint is None else None
     place = made or Path(checkpoint.path if checkpoint is not None else path).expanduser()
     if place.is_dir():
         return Place(place, anatomy=anatomy)
     if place.is_file():
+        if not (place.parent / CONFIG_NAME).is_file():
+            open_checkpoint(place).close()  # Says what else the file is, if it is no checkpoint.
         usual = place.name in STANDARD_NAMES or shard_stem(place.name) is not None
         own = place.suffix == ".safetensors" and not usual
         return Place(place.parent, place if own else None, anatomy)
