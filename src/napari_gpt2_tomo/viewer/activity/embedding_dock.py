@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Generator
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import ref
@@ -231,7 +232,7 @@ class EmbeddingDock(QWidget):  # type: ignore[misc]
             )
             d = next(iter(space.tables.values())).shape[1]
             self.name.setText(f"{space.name}: {tables} · {d} dimensions")
-            self.name.setToolTip("\n".join(space.notes))
+            self.name.setToolTip("<br>".join(escape(note) for note in space.notes))
         for tab in (self.dimensions, self.positions, self.pca):
             tab.set_space(space)
         open_one = explorer_of(self._viewer)

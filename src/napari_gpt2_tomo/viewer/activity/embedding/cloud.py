@@ -39,6 +39,9 @@ BEAD = 0.007 * EXTENT
 LINE = 0.0016 * EXTENT
 """World units of the width of a line to a neighbour."""
 
+FLAT = 1.6
+"""Times as wide as in 3-D lines are in 2-D: the whole cloud lies behind them there."""
+
 PATH = 0.004 * EXTENT
 """World units of the width of the path of the positions."""
 
@@ -260,7 +263,12 @@ class Cloud:
             former.data = ways
             former.edge_color = colours
             return
-        state |= {"edge_color": colours, "edge_width": width, "vector_style": "line", "length": 1}
+        state |= {
+            "edge_color": colours,
+            "edge_width": FLAT * width,
+            "vector_style": "line",
+            "length": 1,
+        }
         self._put(kind, "vectors", ways, name=name, **state)
 
     def _put(self, kind: str, sort: str, data: Any, **state: Any) -> None:

@@ -1,6 +1,7 @@
 """The explorer of tokens as a tab: search, colours, what is near."""
 
 from collections.abc import Callable
+from html import escape
 from typing import Any
 
 from qtpy.QtCore import QPoint, QSignalBlocker, Qt
@@ -293,7 +294,10 @@ class ExplorerTab(QWidget):  # type: ignore[misc]
         if self.explorer is None or token is None:
             QToolTip.hideText()
             return
-        QToolTip.showText(QCursor.pos() + QPoint(12, 12), _about(self.explorer, token))
+        # With the widget it has the looks of napari's theme.
+        where = QCursor.pos() + QPoint(12, 12)
+        # A token may be written like HTML, which Qt would obey.
+        QToolTip.showText(where, f"<qt>{escape(_about(self.explorer, token))}</qt>", self)
 
     def _list(self, found: Neighbours | None) -> None:
         explorer = self.explorer

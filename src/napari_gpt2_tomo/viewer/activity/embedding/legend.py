@@ -1,5 +1,6 @@
 """What the colours of a cloud mean."""
 
+from html import escape
 from typing import Any
 
 from psygnal import Signal
@@ -60,7 +61,7 @@ class Legend(QWidget):  # type: ignore[misc]
         self._body = None
         if shown is not None:
             self._body = self._kinds(shown, hidden) if shown.kinds else self._range(shown)
-            self._body.setToolTip(shown.property.words)
+            self._body.setToolTip(f"<qt>{escape(shown.property.words)}</qt>")
             self._layout.addWidget(self._body)
 
     def _kinds(self, shown: Coloured, hidden: frozenset[int]) -> QWidget:
