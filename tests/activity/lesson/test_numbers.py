@@ -20,6 +20,9 @@ OWN_SCORES = ("gemma2",)
 OWN_ACTIVATION = ("gpt_oss",)
 OWN_ROTARY = ("gpt_oss",)
 
+BY_LAYER = ("gpt2 upcast",)
+"""Families that also divide by the number of the layer."""
+
 SCALES = {"gpt_neo": 1.0, "gemma3_text": 5**-0.5}
 """Scales of scores that are not one over the root of the head's size."""
 
@@ -33,7 +36,8 @@ def test_scores_follow_from_queries_and_keys_by_the_rule_that_is_told(family, to
         assert rule.exact == (family not in OWN_SCORES)
         if not rule.exact:
             continue
-        assert rule.scale == pytest.approx(SCALES.get(family, story.d_head**-0.5))
+        scale = SCALES.get(family, story.d_head**-0.5)
+        assert rule.scale == pytest.approx(scale / (at + 1 if family in BY_LAYER else 1))
         keys = heads.k[at].repeat(heads.shared, 0)
         scores = rule.scale * np.einsum("hid,hjd->hij", heads.q[at], keys)
         if rule.slopes is not None:
@@ -192,6 +196,28 @@ def test_what_is_chosen_must_exist(told):
     last = tell(activity, token=7)
     assert last.loss is None
     assert "last of the text" in last.absent["loss"]
+
+
+def test_a_changed_run_is_explained_as_the_model_is(told):
+    from dataclasses import replace
+
+    from napari_gpt2_tomo.activity.record import Activity
+
+    case = told("gpt2")
+    source = replace(case.activity.source, changes=("head 1 of layer 0 set to zero",))
+    changed = Activity(case.activity.tokens, {}, source, model=case.model)
+    story = tell(changed, training=False)
+    assert story.loss.mean == pytest.approx(case.story.loss.mean)
+    assert "as it is, without: head 1 of layer 0" in story.notes[-1]
+
+
+def test_a_model_too_large_for_its_gradient_is_told(told, monkeypatch):
+    from napari_gpt2_tomo.activity.lesson import gather_gradient
+
+    monkeypatch.setattr(gather_gradient, "MOST", 100)
+    story = tell(told("gpt2").activity)
+    assert story.gradient is None
+    assert "more than this page computes" in story.absent["gradient"]
 
 
 def test_a_stored_activity_asks_for_its_model(told):

@@ -118,6 +118,29 @@ def test_a_dock_that_is_gone_follows_no_more(qtbot, activity):
     assert made.story is None
 
 
+def test_the_lines_that_lead_back_open_the_head(viewer, model, settle, monkeypatch):
+    """The code at the end of a lesson, in a viewer that is open already."""
+    import napari
+
+    import napari_gpt2_tomo as tomo
+    from napari_gpt2_tomo.activity.lesson.snippets import view_snippet
+    from napari_gpt2_tomo.viewer.commands import current_link
+
+    show = tomo.view
+    monkeypatch.setattr(tomo, "view", lambda path: show(path, viewer))
+    monkeypatch.setattr(napari, "run", lambda: None)
+    story = tell(tomo.run(model, "5 6 7 8"), layer=2, head=3, training=False)
+    code = view_snippet(story)[0]
+    exec(compile(code, "lesson", "exec"), {})
+    settle()
+    link = current_link(viewer)
+    place = link.volume.layout.place(link.cursor.position)
+    part = link.volume.anatomy.parts[place.part]
+    assert part.name == "L2.q"
+    viewer.layers.clear()
+    settle()
+
+
 @pytest.mark.parametrize("family", ["llama", "gpt2", "bert"])
 def test_plain_chapters_keep_the_text_and_lose_no_formula(family, tmp_path):
     model = LanguageModel(network(family), tmp_path / "tiny", causal=family != "bert")

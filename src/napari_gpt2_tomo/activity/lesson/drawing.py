@@ -80,7 +80,6 @@ def heat(
     columns: str = "",
     cell: tuple[float, float] = (8.0, 18.0),
     marked: int | None = None,
-    first: int = 0,
 ) -> str:
     """A heat map: blue above zero, orange below, stronger for larger magnitudes.
 
@@ -98,8 +97,6 @@ def heat(
         Pixels of width and height of one.
     marked
         A row to be framed.
-    first
-        Number of the first column.
     """
     wide, high = cell
     n_rows, n_columns = values.shape
@@ -125,7 +122,7 @@ def heat(
         parts.append(rectangle(left - 1, marked * high - 1, n_columns * wide + 1, high, "frame"))
     bottom = n_rows * high + 13
     parts += [
-        text(left + (j + 0.5) * wide, bottom, str(first + j), "tick", "middle")
+        text(left + (j + 0.5) * wide, bottom, str(j), "tick", "middle")
         for j in thinned(n_columns, n_columns * wide, 34)
     ]
     if columns:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ...anatomy.part import HyperParameters
 from ...base import Progress, TomoError
 from ..record import Activity
 from .gather_words import softmax, string_of
@@ -14,7 +15,7 @@ from .story import Gradient
 if TYPE_CHECKING:
     from ..running.model import LanguageModel
 
-__all__ = ["choose_rate", "gather_gradient", "is_tied"]
+__all__ = ["choose_rate", "count_parameters", "gather_gradient", "is_tied"]
 
 INSIDE = ("q", "k", "v", "o", "gate", "up", "down", "router")
 """Matrices of a block."""
@@ -31,8 +32,9 @@ SHARE = 0.05
 TRIED = (0.25, 0.5, 2.0, 4.0, 8.0)
 """Other rates, as multiples of the first: enough to see the straight line bend."""
 
-MANY = 500_000_000
-"""Parameters beyond which one rate must do: each takes three passes through the model."""
+MANY, MOST = 300_000_000, 2_000_000_000
+"""Parameters beyond which one rate must do, for each takes three passes through the model; and
+beyond which there is no gradient, for it takes as much memory as the weights three times over."""
 
 SHOWN = 6
 """Logits whose slopes are told."""
@@ -59,6 +61,13 @@ def gather_gradient(
     TomoError
         The weights are not in memory.
     """
+    size = count_parameters(model.sizes)
+    if size > MOST:
+        raise TomoError(
+            f"The model has some {size / 1e9:.0f} billion parameters, and its gradient as many: "
+            "more "
+            "than this page computes. Take a smaller model of the family."
+        )
     tokens = activity.tokens
     before, _, norm = model.stepped_loss(tokens, 0.0)
     names = _parts(model)
@@ -88,6 +97,13 @@ def gather_gradient(
         weight=(steepest, tuple(int(i) for i in index), value, float(found[steepest][index])),
         n_parameters=count,
     )
+
+
+def count_parameters(sizes: HyperParameters) -> int:
+    """About how many parameters a model has, from its sizes; what is not known counts as 0."""
+    width, experts = sizes.d_model or 0, sizes.n_experts or 1
+    block = 4 * width**2 + 3 * width * (sizes.d_mlp or 4 * width) * experts
+    return (sizes.n_layers or 0) * block + 2 * width * (sizes.vocab or 0)
 
 
 def choose_rate(loss: float, norm: float) -> float:

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from ..running.model import LanguageModel
 
 __all__ = ["lesson", "lesson_name", "tell", "write_lesson"]
-
-STEPS = 4
-"""Stages that progress is told of: running, numbers, gradient, page."""
 
 
 def lesson(
@@ -78,7 +76,7 @@ def lesson(
 
     model = language_model(scan, device, dtype)
     if progress is not None:
-        progress.start(STEPS, f"Lesson about {model.name}")
+        progress.start(1, f"Running {model.name}")
     activity = model.run(prompt, what=_wanted(model))
     if progress is not None:
         progress.advance(1)
@@ -119,12 +117,16 @@ def tell(
         raise TomoError(
             "The lesson needs the model, not only what it did: run it again on the text."
         )
-    missing = [name for name in ("scores", "pattern", "resid_pre", "q") if name not in activity]
-    if missing:
+    changes = activity.source.changes
+    if changes or any(name not in activity for name in _wanted(model)):
         activity = model.run(activity.tokens, what=_wanted(model))
-    return gather(
+    story = gather(
         model, activity, layer=layer, head=head, token=token, training=training, progress=progress
     )
+    if changes:
+        said = "The lesson is about the model as it is, without: " + "; ".join(changes) + "."
+        story = replace(story, notes=(*story.notes, said))
+    return story
 
 
 def write_lesson(

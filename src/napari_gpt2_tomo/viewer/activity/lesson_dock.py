@@ -13,7 +13,7 @@ from qtpy.QtWidgets import (
     QToolButton,
 )
 
-from ...activity.lesson import Chapter, Story, plain_chapter, tell, write_chapters
+from ...activity.lesson import Chapter, Story, count_parameters, plain_chapter, tell, write_chapters
 from ...activity.record import Activity
 from ...base import Progress
 from .follow import Following
@@ -95,7 +95,7 @@ class LessonDock(Following):
         self.text.setPlainText("Working out the numbers of this lesson …")
 
         def compute(report: Progress) -> tuple[Story, list[Chapter]]:
-            small = _parameters(activity) <= MOST_PARAMETERS
+            small = count_parameters(activity.source.sizes) <= MOST_PARAMETERS
             story = tell(activity, layer=layer, head=head, training=small, progress=report)
             return story, write_chapters(story)
 
@@ -147,14 +147,6 @@ class LessonDock(Following):
         if self.story is not None:
             choice = self.story.choice
             self.desk.move(layer=choice.layer, head=choice.head, token=choice.focus)
-
-
-def _parameters(activity: Activity) -> int:
-    """A rough number of parameters, from the sizes of the model."""
-    sizes = activity.source.sizes
-    width, layers = sizes.d_model or 0, sizes.n_layers or 0
-    block = 4 * width**2 + 3 * width * (sizes.d_mlp or 4 * width) * (sizes.n_experts or 1)
-    return layers * block + 2 * width * (sizes.vocab or 0)
 
 
 def _arrow(name: str, kind: Qt.ArrowType) -> QToolButton:

@@ -31,8 +31,7 @@ class Chapter:
     body
         Markup.
     brief
-        The same in one or two sentences with its main numbers, as markup without formulas, for
-        the help in napari.
+        What it finds, in one or two sentences with its main numbers; markup.
     """
 
     key: str

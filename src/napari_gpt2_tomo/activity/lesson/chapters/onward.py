@@ -12,10 +12,7 @@ def onward_chapter(story: Story) -> Chapter:
     """Where to go from here."""
     choice = story.choice
     body = (
-        paragraphs(
-            "Every number of this page stands in a weight or follows from weights, and each "
-            "weight is a voxel of the model's scan. From a shell, this opens the model in napari:"
-        )
+        paragraphs("From a shell, this opens the scan in napari:")
         + code(*shell_snippet(story))
         + paragraphs(
             f"From Python, this goes to head {choice.head} of layer {choice.layer}, the one that "
@@ -29,5 +26,9 @@ def onward_chapter(story: Story) -> Chapter:
         + code(*session_snippet(story))
     )
     return Chapter(
-        "onward", "Back to the model", body, "Every number here can be looked up in the scan."
+        "onward",
+        "Back to the model",
+        body,
+        "Every number of this page stands in a weight or follows from weights, and each weight is "
+        "a voxel of the model's scan.",
     )

@@ -112,7 +112,7 @@ def _section(number: int, chapter: Chapter) -> str:
         f'<section class="chapter" id="{chapter.key}" aria-labelledby="{chapter.key}-title">'
         f'<h2 id="{chapter.key}-title"><span class="number">{number}</span> '
         f"{in_text(chapter.title)}</h2>"
-        f"{chapter.body}</section>"
+        f'<p class="brief">{chapter.brief}</p>{chapter.body}</section>'
     )
 
 
