@@ -77,6 +77,21 @@ def test_the_dock_says_what_the_axes_were_fitted_on_and_draws_every_plot(dock):
     assert len(set(names)) == len(names) == 8
 
 
+def test_a_click_into_a_plot_goes_to_its_state_and_token(dock):
+    dock.toggle_scene()
+
+    def click_at(name, x, y, axes=0):
+        dock.plots.setCurrentIndex(dock.plots.findData(name))
+        inaxes = dock.view.figure.axes[axes]
+        dock.view.clicked.emit(SimpleNamespace(inaxes=inaxes, xdata=x, ydata=y))
+        return dock.desk.place.layer, dock.desk.place.token, dock.scene.step
+
+    assert click_at("map own", 2.8, 4.1) == (1, 4, 3)
+    assert click_at("map own", 0.5, 0.5, axes=1) == (1, 4, 3)
+    assert click_at("sizes", 0.3, 0.9) == (0, 4, 0)
+    assert click_at("updates", 2.2, 0.1) == (2, 4, 6)
+
+
 def test_paths_are_tracks_over_the_states_and_other_layers_are_hidden(dock, model):
     dock.toggle_scene()
     assert {layer.name for layer in model.layers} == {"scan", *NAMES}

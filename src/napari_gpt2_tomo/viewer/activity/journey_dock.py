@@ -102,6 +102,7 @@ class JourneyDock(Following):
         self.plots = QComboBox()
         self.plots.currentIndexChanged.connect(lambda: self._draw())
         self.view = PlotView()
+        self.view.clicked.connect(self._clicked)
         for box in (self.fit, self.scale, self.leave_out, self.method):
             box.currentIndexChanged.connect(lambda: self._compute())
         self.colour.currentIndexChanged.connect(lambda: self._rebuild())
@@ -268,6 +269,25 @@ class JourneyDock(Following):
             step=kept,
         )
         self.show_button.setText("Close 3-D")
+
+    def _clicked(self, event: Any) -> None:
+        """A click into a plot goes to the state under it, in a map to the token as well."""
+        name, found = self.plots.currentData(), self._found
+        if found is None or name is None or name == "paths":
+            return
+        across = round(event.xdata)
+        if name == "updates":
+            self.desk.move(layer=across)
+            return
+        maps = name.startswith("map ")
+        if maps and event.inaxes is not self.view.figure.axes[0]:
+            # Beside the map lies the bar of its colours.
+            return
+        step = int(np.clip(across, 0, len(found.paths.states) - 1))
+        if self.scene is not None:
+            self.scene.go(step)
+        token = round(event.ydata) if maps else self.desk.place.token
+        self.desk.move(token=token, layer=self._layer_of(step))
 
     def _stepped(self, step: int) -> None:
         self.desk.move(layer=self._layer_of(step))
