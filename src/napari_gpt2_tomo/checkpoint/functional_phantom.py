@@ -232,7 +232,8 @@ def _positions() -> Floats:
     # Alternating signs: all cosines of position 0 are 1, and a norm takes a mean away.
     signs = 1.0 - 2.0 * (np.arange(len(FREQUENCIES)) % 2)
     waves = signs[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
-    return np.round(waves.reshape(CONTEXT, -1), DIGITS)
+    rounded: Floats = np.round(waves.reshape(CONTEXT, -1), DIGITS)
+    return rounded
 
 
 def _turn(shift: int, share: Floats) -> Floats:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...display.plots import Plot, Table, Theme
-from ..lens.drawing.cells import heat_map, label_lines
+from ...display.plots.cells import heat_map, label_lines
 from .composition import Composition
 
 if TYPE_CHECKING:

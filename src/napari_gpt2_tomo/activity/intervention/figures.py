@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...display.plots import Plot, Table, Theme
-from ..lens.drawing.cells import cut, heat_map, label_lines, label_tokens, percent
+from ...display.plots.cells import cut, heat_map, label_lines, label_tokens, percent
 from ..record import Activity, site
 from .composition import composition
 from .composition_figures import overview_plot

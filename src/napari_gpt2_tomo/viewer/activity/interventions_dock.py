@@ -16,7 +16,7 @@ from .follow import Following
 from .interventions.change_tab import ChangeTab
 from .interventions.composition_tab import CompositionTab
 from .interventions.sweep_tab import SweepTab
-from .lens.later import Later
+from .later import Later
 
 __all__ = ["InterventionsDock"]
 

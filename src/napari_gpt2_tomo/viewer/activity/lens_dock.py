@@ -10,9 +10,9 @@ from ...activity.record import Activity
 from ...base import TomoError
 from .desk import Place
 from .follow import Following
+from .later import Later
 from .lens.attribution_tab import AttributionTab
 from .lens.heat_tab import HeatTab, state_of
-from .lens.later import Later
 from .lens.trace_tab import TraceTab
 
 __all__ = ["LensDock"]

@@ -8,14 +8,14 @@ from qtpy.QtGui import QCursor
 from qtpy.QtWidgets import QLabel, QTabWidget, QToolTip, QVBoxLayout, QWidget
 
 from ...activity.lens import NATS_PER_BIT, Reading, reading
-from ...activity.lens.drawing.cells import percent
 from ...activity.lens.figures import continuation_plot, surprisal_plot, text_plot, token_at
 from ...activity.record import Activity, Tokens
 from ...base import TomoError
+from ...display.plots.cells import percent
 from .desk import Place
 from .follow import Following
+from .later import Later
 from .lens.compare_tab import CompareTab
-from .lens.later import Later
 from .lens.next_tab import NextTab
 from .plot_view import PlotView
 

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ....display.plots import Plot, Table, Theme
+from ....display.plots.cells import heat_map, label_lines, label_tokens, row_bars, upright_bars
 from ..attribution import Attribution
 from ..chances import F64
-from .cells import heat_map, label_lines, label_tokens, row_bars, upright_bars
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ....display.plots import Plot, Table, Theme
+from ....display.plots.cells import cut, heat_map, label_lines, label_tokens, percent
 from ..chances import NATS_PER_BIT
 from ..comparison import NextComparison, StreamComparison
 from ..projection import Lens
-from .cells import cut, heat_map, label_lines, label_tokens, percent
 from .lens_plots import Colour, draw_lens, short
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....display.plots import Plot, Table, Theme
+from ....display.plots.cells import cut, heat_map, label_lines, label_tokens, write_cells
 from ..chances import NATS_PER_BIT
 from ..projection import Lens, Trace
-from .cells import cut, heat_map, label_lines, label_tokens, write_cells
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,10 +6,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ....display.plots import Plot, Table, Theme
+from ....display.plots.cells import (
+    cut,
+    heat_map,
+    label_tokens,
+    percent,
+    row_bars,
+    upright_bars,
+    write_cells,
+)
 from ..chances import NATS_PER_BIT
 from ..prediction import NextToken, Reading, StepTaken
 from ..survivors import Sampling
-from .cells import cut, heat_map, label_tokens, percent, row_bars, upright_bars, write_cells
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

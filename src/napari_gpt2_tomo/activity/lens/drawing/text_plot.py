@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ....display.plots import Plot, Table, Theme
+from ....display.plots.cells import POINTS, cut
 from ..chances import F64, NATS_PER_BIT
 from ..prediction import Reading
-from .cells import POINTS, cut
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

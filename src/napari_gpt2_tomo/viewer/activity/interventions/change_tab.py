@@ -24,7 +24,7 @@ from ....activity.lens.words import labels_of, token_of
 from ....activity.record import Activity
 from ....base import TomoError
 from ..desk import Place
-from ..lens.later import Later
+from ..later import Later
 from ..plot_view import PlotView
 from .choices import HOW, HOW_TIP, NO_MODEL, WHAT, OtherPrompt, change_of, combo, component_at
 

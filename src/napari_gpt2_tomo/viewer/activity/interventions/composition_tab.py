@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSpinBox, QVBoxLayout
 from ....activity.intervention.composition import Composition, composition
 from ....activity.intervention.composition_figures import graph_plot, layers_plot, overview_plot
 from ....activity.intervention.weights import Weights
-from ..lens.later import Later
+from ..later import Later
 from ..plot_view import PlotView
 from .choices import combo
 

@@ -11,7 +11,7 @@ from ....activity.lens.words import token_of
 from ....activity.record import Activity
 from ....base import TomoError
 from ..desk import Place
-from ..lens.later import Later
+from ..later import Later
 from ..plot_view import PlotView
 from .choices import HOW, HOW_TIP, NO_MODEL, OtherPrompt, combo
 

@@ -23,8 +23,8 @@ from ....activity.lens.words import labels_of
 from ....activity.record import Activity
 from ....display.plots import Plot
 from ..desk import Place
+from ..later import Later
 from ..plot_view import PlotView
-from .later import Later
 
 __all__ = ["AttributionTab"]
 

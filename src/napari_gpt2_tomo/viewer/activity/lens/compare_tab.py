@@ -22,9 +22,9 @@ from ....activity.record import Activity
 from ....base import Progress
 from ....display.plots import Plot
 from ..desk import desk_of
+from ..later import Later
 from ..plot_view import PlotView
 from ..run.model_picker import ModelPicker
-from .later import Later
 
 if TYPE_CHECKING:
     from ....activity.running.model import LanguageModel

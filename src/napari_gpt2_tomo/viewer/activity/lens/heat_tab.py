@@ -8,8 +8,8 @@ from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QLabel, QScrollBar, QToolTip, QVBoxLayout, QWidget
 
 from ....activity.lens import NATS_PER_BIT, Lens
-from ....activity.lens.drawing.cells import percent
 from ....activity.lens.figures import Colour, lens_plot
+from ....display.plots.cells import percent
 from ..plot_view import PlotView
 
 __all__ = ["HeatTab", "state_of"]

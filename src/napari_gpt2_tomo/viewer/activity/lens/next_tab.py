@@ -11,9 +11,9 @@ from ....activity.lens.figures import next_plot
 from ....activity.record import Activity, Tokens
 from ....base import TomoError
 from ..desk import Place
+from ..later import Later
 from ..plot_view import PlotView
 from .drawing_form import DrawingForm
-from .later import Later
 
 __all__ = ["NextTab"]
 

@@ -10,8 +10,8 @@ from ....activity.lens.words import token_of
 from ....activity.record import Activity
 from ....base import TomoError
 from ..desk import Place
+from ..later import Later
 from ..plot_view import PlotView
-from .later import Later
 
 __all__ = ["TraceTab"]
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
-from ....base import Cancelled, Progress, TomoError
-from ...work import Job, show
+from ...base import Cancelled, Progress, TomoError
+from ..work import Job, show
 
 __all__ = ["Later"]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ....display.plots import Theme
+from .theme import Theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
