@@ -8,6 +8,7 @@ import pytest
 from activity.lesson.conftest import HOSTILE
 from export.browsers import READY_MS, chromium
 from napari_gpt2_tomo.activity.lesson import lesson
+from napari_gpt2_tomo.activity.lesson.gradient_drawing import STRONGEST
 from napari_gpt2_tomo.activity.lesson.look import make_page
 from napari_gpt2_tomo.page import write_page
 from real_data import real_data
@@ -193,14 +194,35 @@ def test_letters_in_drawings_can_be_read_in_both_themes(browser, pages):
     for scheme in ("light", "dark"):
         tab = open_page(browser, pages("qwen2"), scheme=scheme)
         colours = tab.evaluate(
-            "Object.fromEntries(['ground','panel','text','soft','accent','mark','c0','c1','c2','c3']"
+            "Object.fromEntries(['ground','panel','text','soft','up','accent','mark','c0','c1','c2','c3']"
             ".map((name) => [name, getComputedStyle(document.documentElement)"
             ".getPropertyValue('--' + name).trim()]))"
         )
+        # The strongest cell behind a number of the gradient.
+        colours["cell"] = mixed(colours["up"], colours["ground"], STRONGEST)
+        assert contrast(colours["text"], colours["cell"]) >= 4.5
         for ground in ("ground", "panel"):
             for name in ("text", "soft", "accent", "mark", "c0", "c1", "c2", "c3"):
                 assert contrast(colours[name], colours[ground]) >= 4.5, (scheme, name, ground)
         tab.context.close()
+
+
+def mixed(one, other, share):
+    pairs = ((int(one[i : i + 2], 16), int(other[i : i + 2], 16)) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(share * a + (1 - share) * b):02x}" for a, b in pairs)
+
+
+def test_a_dark_page_is_printed_on_white(browser, pages):
+    tab = open_page(browser, pages("qwen2"), scheme="dark")
+    tab.emulate_media(media="print", color_scheme="dark")
+    text, ground = tab.evaluate(
+        "['color', 'backgroundColor'].map((name) => getComputedStyle(document.body)[name])"
+    )
+    assert ground == "rgb(255, 255, 255)"
+    assert max(map(int, re.findall(r"\d+", text))) < 80
+    assert tab.locator(".chooser").is_hidden()
+    assert tab.locator(".contents").is_hidden()
+    tab.context.close()
 
 
 def contrast(one, other):

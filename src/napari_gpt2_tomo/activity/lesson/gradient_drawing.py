@@ -23,6 +23,9 @@ NAMES = (
 )
 """Columns, in the order of the computation: role, heading."""
 
+STRONGEST = 0.5
+"""Opacity of the largest number's cell: the number stays readable on it, in the dark too."""
+
 WIDE, HIGH = 66.0, 22.0
 """Pixels of a cell."""
 
@@ -48,7 +51,9 @@ def grid(norms: Sequence[tuple[str, int | None, float]]) -> str:
     ]
 
     def cell(x: float, y: float, value: float, wide: float = WIDE) -> None:
-        parts.append(rectangle(x, y, wide - 2, HIGH - 2, "cell", 0.75 * (value / largest) ** 0.5))
+        parts.append(
+            rectangle(x, y, wide - 2, HIGH - 2, "cell", STRONGEST * (value / largest) ** 0.5)
+        )
         parts.append(text(x + wide / 2, y + 14, significant(value, 3), "value", "middle"))
 
     for i, layer in enumerate(layers):

@@ -60,12 +60,19 @@ def tokens_chapter(story: Story) -> Chapter:
         *map(in_text, story.notes),
     ]
     count = "one token" if n == 1 else f"{n:,} tokens"
+    letters = all(len(one) == 1 for i, one in enumerate(tokens.strings) if i not in tokens.special)
+    cut = (
+        "Here each piece is a single character."
+        if letters and story.has_tokenizer
+        else "Frequent words are one piece, rare ones are cut into several."
+        if story.has_tokenizer
+        else "This model came without its tokenizer: the pieces are known by their numbers alone."
+    )
     body = (
         paragraphs(
             "A language model computes with numbers. Before it, a <em>tokenizer</em> cuts the "
             f"text into pieces from a fixed list{size}, the <em>vocabulary</em>, and hands on the "
-            "number of each piece in that list. Frequent words are one piece, rare ones are cut "
-            f"into several. The text of this page becomes {count}:"
+            f"number of each piece in that list. {cut} The text of this page becomes {count}:"
         )
         + '<ol class="tokens" aria-label="Tokens: position, text, number in the vocabulary" '
         f'start="0">{"".join(items)}</ol>'
