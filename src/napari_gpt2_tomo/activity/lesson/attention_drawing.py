@@ -19,6 +19,9 @@ INK = (47, 128, 237)
 CELL = (14.0, 30.0)
 """Pixels of the smallest and the largest cell."""
 
+LINE = 22.0
+"""Pixels of a cell below which labels of columns stand upright: slanted they would overlap."""
+
 ROOM = 460.0
 """Pixels that all cells of a row have together, if they may be so small."""
 
@@ -46,7 +49,9 @@ def matrix(pattern: F32, labels: list[str], query: int, key: int, causal: bool) 
     n = len(labels)
     cell = float(np.clip(ROOM / n, *CELL))
     left = max(70.0, 14 + LETTER * max(len(short(one)) for one in labels))
-    top = 24 + LETTER * 0.8 * max(len(short(one, 10)) for one in labels)
+    upright = cell < LINE
+    longest = max(len(short(one, 10)) for one in labels)
+    top = 24 + LETTER * (1.0 if upright else 0.8) * longest
     parts = [text(0, 11, "from ↓ to →", "tick")]
     for i, label in enumerate(labels):
         middle = (i + 0.5) * cell
@@ -57,7 +62,8 @@ def matrix(pattern: F32, labels: list[str], query: int, key: int, causal: bool) 
         place = left + middle
         kind = "label chosen" if i == key else "label"
         words = text(0, 0, short(label, 10), kind, data=f'data-to="{i}"')
-        turned = f"translate({place + 3:.1f} {top - 7:.1f}) rotate(-50)"
+        angle = -90 if upright else -50
+        turned = f"translate({place + 3:.1f} {top - 7:.1f}) rotate({angle})"
         parts.append(f'<g transform="{turned}">{words}</g>')
     for i in range(n):
         for j in range(i + 1 if causal else n):

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from ....page import in_text
 from ..attention_drawing import gallery, matrix
 from ..drawing import bars
 from ..heads import DIMS, KEYS, MASKED, TERMS, read_slots
@@ -11,6 +10,7 @@ from ..mathml import formula
 from ..snippets import attention_snippet, view_snippet
 from ..story import Story
 from .chapter import Chapter, focus_token, norm_at_work, norm_name
+from .chooser import chooser
 
 __all__ = ["attention_chapter"]
 
@@ -33,7 +33,7 @@ def attention_chapter(story: Story) -> Chapter:
     body = (
         paragraphs(_opening(story))
         + _before(story)
-        + _chooser(story)
+        + chooser(story)
         + "<h3>Queries, keys and values</h3>"
         + _projections(story)
         + "<h3>The pattern</h3>"
@@ -94,48 +94,6 @@ def _before(story: Story) -> str:
         f"{norm_name(norm.kind)} before layer {story.choice.layer}, worked for "
         f"{focus_token(story)}",
         norm_at_work(norm, focus_token(story)),
-    )
-
-
-def _chooser(story: Story) -> str:
-    heads, choice = story.heads, story.choice
-
-    def options(values: list[tuple[int, str]], chosen: int) -> str:
-        return "".join(
-            "<option "
-            f'value="{value}"{" selected" if value == chosen else ""}>{in_text(words)}</option>'
-            for value, words in values
-        )
-
-    layers = options(
-        [(i, f"layer {layer}") for i, layer in enumerate(heads.layers)],
-        heads.layers.index(choice.layer),
-    )
-    some = options([(h, f"head {h}") for h in range(story.n_heads)], choice.head)
-    tokens = [(i, f"{choice.first + i}: {label}") for i, label in enumerate(story.labels)]
-    held = (
-        ""
-        if len(heads.layers) == story.n_layers
-        else f" The page holds {len(heads.layers)} of {story.n_layers} layers; napari shows them "
-        "all."
-    )
-    return (
-        '<div class="chooser" role="group" aria-label="What is worked below" hidden>'
-        f'<label>Layer <select id="at">{layers}</select></label>'
-        f'<label>Head <select id="head">{some}</select></label>'
-        "<label>From <select "
-        f'id="query">{options(tokens, choice.focus - choice.first)}</select></label>'
-        f'<label>To <select id="key">{options(tokens, choice.key - choice.first)}</select></label>'
-        '<button type="button" id="back">As at first</button>'
-        '<p id="chosen" class="hidden" role="status"></p></div>'
-        '<p class="note without-script">Without scripts this page shows one head: layer '
-        f"{choice.layer}, head "
-        f"{choice.head}.</p>"
-        + (
-            '<p class="note only-script" hidden>Choose any head and any pair of tokens; all '
-            "numbers of "
-            f"this chapter follow.{held}</p>"
-        )
     )
 
 
