@@ -93,8 +93,8 @@ def gather(
     token
         The position of the token that is followed.
     training
-        Whether to compute the gradient, which takes several forward passes' time and as much
-        memory again as the weights.
+        Whether to compute the gradient, which takes the time of some ten forward passes and twice
+        as much memory again as the weights.
     progress
         Told of the chapters.
 

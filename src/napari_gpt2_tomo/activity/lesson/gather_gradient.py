@@ -33,7 +33,7 @@ TRIED = (0.25, 0.5, 2.0, 4.0, 8.0)
 """Other rates, as multiples of the first: enough to see the straight line bend."""
 
 MANY, MOST = 300_000_000, 2_000_000_000
-"""Parameters beyond which one rate must do, for each takes three passes through the model; and
+"""Parameters beyond which one rate must do, for each takes a pass through the model; and
 beyond which there is no gradient, for it takes as much memory as the weights three times over."""
 
 SHOWN = 6
@@ -54,7 +54,7 @@ def gather_gradient(
     token
         Where the slopes along the logits are told.
     progress
-        Told of each rate.
+        Told of the gradient and the steps.
 
     Raises
     ------
@@ -69,19 +69,22 @@ def gather_gradient(
             "than this page computes. Take a smaller model of the family."
         )
     tokens = activity.tokens
-    before, _, norm = model.stepped_loss(tokens, 0.0)
-    names = _parts(model)
-    found = model.gradient(tokens, names)
-    count = sum(one.size for one in found.values())
-    rate = choose_rate(before, norm)
-    factors = TRIED if count <= MANY else ()
     if progress is not None:
-        progress.start(len(factors) + 1, "One step of gradient descent")
-    losses = []
-    for factor in (1.0, *factors):
-        losses.append(model.stepped_loss(tokens, rate * factor)[1])
+        progress.start(3, "The gradient, and steps against it")
+
+    def done() -> None:
         if progress is not None:
             progress.advance(1)
+
+    before, _, norm = model.stepped_losses(tokens, [])
+    done()
+    found = model.gradient(tokens, _parts(model))
+    count = sum(one.size for one in found.values())
+    done()
+    rate = choose_rate(before, norm)
+    factors = TRIED if count <= MANY else ()
+    losses = model.stepped_losses(tokens, [rate * one for one in (1.0, *factors)])[1]
+    done()
     steepest = max(found, key=lambda name: float(np.abs(found[name]).max()))
     index = np.unravel_index(int(np.abs(found[steepest]).argmax()), found[steepest].shape)
     layer, role = _named(steepest)

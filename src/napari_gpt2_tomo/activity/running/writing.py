@@ -1,7 +1,7 @@
 """What a causal model says about the next token: continuations, losses, gradients."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -175,10 +175,37 @@ class Writer(Reader):
         TomoError
             There is only one token, or the weights are not in memory.
         """
+        before, (after,), norm = self.stepped_losses(text, [rate])
+        return before, after, norm
+
+    def stepped_losses(
+        self, text: Text, rates: Sequence[float]
+    ) -> tuple[float, tuple[float, ...], float]:
+        """`stepped_loss` for several rates, each a step from the weights as they are.
+
+        The gradient is computed once.
+
+        Parameters
+        ----------
+        text
+            With at least two tokens.
+        rates
+            Of the steps.
+
+        Returns
+        -------
+        before, after, norm
+            Mean loss, mean loss after the step of each rate, norm of the gradient.
+
+        Raises
+        ------
+        TomoError
+            There is only one token, or the weights are not in memory.
+        """
         ids = self._predicted(text)
         with self.lock:
             slope = Slope(self.circuit.network, ids)
-            return slope.before, slope.after(rate), slope.norm
+            return slope.before, tuple(slope.after(rate) for rate in rates), slope.norm
 
     def _predicted(self, text: Text) -> torch.Tensor:
         if not self.causal:
