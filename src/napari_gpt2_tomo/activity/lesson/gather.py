@@ -54,8 +54,8 @@ WHAT = (
 DRAWN = 32
 """Tokens that are drawn, the last ones of the text: more are too small to read on a page."""
 
-HELD = 150_000
-"""Numbers of heads that a page holds: some 0.6 MB as text."""
+HELD = 220_000
+"""Numbers of heads that a page holds, but for one whole layer at least: some 1 MB as text."""
 
 NEIGHBOURS = 6
 """Nearest tokens of the vocabulary that are named."""
