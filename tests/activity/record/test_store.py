@@ -1,15 +1,17 @@
 """Arrays in memory and on disk."""
 
 import gc
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from activity.running.families import network
-from napari_gpt2_tomo.activity.record import open_activity, states
+from napari_gpt2_tomo.activity.record import Activity, holds_activity, open_activity, states
 from napari_gpt2_tomo.activity.record.store import Store
 from napari_gpt2_tomo.activity.running.model import LanguageModel
-from napari_gpt2_tomo.base import TomoError
+from napari_gpt2_tomo.activity.running.run import run
+from napari_gpt2_tomo.base import Cancelled, TomoError
 
 IDS = [3, 1, 4, 1, 5]
 
@@ -151,3 +153,106 @@ def test_parallel_blocks_have_no_halves(tmp_path):
     assert states(activity).kind == ("embedding", "block", "block", "final")
     with pytest.raises(TomoError, match="residual stream was not recorded"):
         states(LanguageModel(network("gptj"), tmp_path).run(IDS, ["z"]))
+
+
+class StopsAt:
+    """A `Progress` that asks to stop."""
+
+    def __init__(self, share):
+        self.share, self.done = share, 0
+
+    def start(self, total, description):
+        self.limit = self.share * total
+
+    def advance(self, amount):
+        self.done += amount
+        if self.done > self.limit:
+            raise Cancelled("stopped")
+
+
+def test_a_save_that_is_stopped_leaves_what_was_there(model, tmp_path):
+    path = tmp_path / "activity.zarr"
+    before = model.run(IDS[:2])
+    with pytest.raises(Cancelled):
+        model.run(IDS).save(path, StopsAt(0.5))
+    assert list(tmp_path.iterdir()) == []
+    before.save(path)
+    with pytest.raises(Cancelled):
+        model.run(IDS).save(path, StopsAt(0.5))
+    assert list(tmp_path.iterdir()) == [path]
+    assert len(open_activity(path).tokens) == 2
+    model.run(IDS).save(path)
+    assert list(tmp_path.iterdir()) == [path]
+    assert len(open_activity(path).tokens) == len(IDS)
+
+
+def test_activities_are_known_by_their_headers(model, tmp_path):
+    path = model.run(IDS, ("final",)).save(tmp_path / "activity.zarr")
+    assert holds_activity(path)
+    assert holds_activity(path / "zarr.json")
+    assert list(open_activity(path / "zarr.json")) == ["final"]
+    other = tmp_path / "other.zarr"
+    other.mkdir()
+    (other / "zarr.json").write_text('{"attributes": {}}')
+    numbers, text = tmp_path / "numbers.npz", tmp_path / "text.npz"
+    np.savez(numbers, weights=np.zeros(3))
+    text.write_text("no archive")
+    attention = tmp_path / "attention.npz"
+    np.savez(attention, attention=np.ones((1, 1, 1, 1)), token_ids=[3])
+    assert holds_activity(attention)
+    for place in (other, numbers, text, tmp_path, tmp_path / "absent.npz", "\0", ""):
+        assert not holds_activity(place)
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """An activity of the functional phantom, opened again."""
+    activity = run("functional-phantom", "a b a", ("final", "pattern"))
+    return open_activity(activity.save(tmp_path / "activity.zarr"))
+
+
+def test_an_opened_activity_gets_its_model_back(stored):
+    found = stored.with_model()
+    assert found.model.name == stored.source.name
+    assert found.notes == stored.notes
+    np.testing.assert_array_equal(found["final"], stored.read("final"))
+    assert stored.model is None
+
+
+def test_another_model_is_not_taken_for_it(stored, tmp_path):
+    stored.source = replace(stored.source, path=str(tmp_path / "gone"))
+    with pytest.raises(TomoError, match=r"is not at .*gone\. Run the text again"):
+        stored.with_model()
+    stored.source = replace(stored.source, path=None)
+    with pytest.raises(TomoError, match="is not known"):
+        stored.with_model()
+
+
+def test_a_model_that_was_trained_on_is_not_taken_for_it(model, tmp_path, monkeypatch):
+    folder = tmp_path / "mixture"
+    folder.mkdir()
+    measured = model.run(IDS, ("final",))
+    measured.source = replace(measured.source, path=str(folder))
+    values = np.array(measured["final"])
+
+    def opened(factor, **changed):
+        activity = Activity(
+            measured.tokens, {"final": values * factor}, replace(measured.source, **changed)
+        )
+        monkeypatch.setattr("napari_gpt2_tomo.activity.running.run.language_model", found)
+        return activity.with_model()
+
+    def found(place, *options):
+        assert place == folder
+        return model
+
+    assert opened(1).model is model
+    (note,) = opened(np.float32(1.02)).notes
+    assert "differ by 2.0 %" in note
+    with pytest.raises(TomoError, match="differ by 50 %"):
+        opened(np.float32(2))
+    other = replace(measured.source.sizes, n_heads=64)
+    with pytest.raises(TomoError, match="n_heads was 64 and is"):
+        opened(1, sizes=other)
+    (note,) = opened(np.float32(2), changes=("head 0 is zero",)).notes
+    assert "could not be checked" in note

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...anatomy.part import HyperParameters
-from ...base import TomoError
+from ...base import Progress, TomoError
 from .sites import SITES, site
 from .store import Layers, Store
 from .tokens import Tokens
@@ -111,17 +111,53 @@ class Activity(Mapping[str, Any]):
         """``activity[name][index]`` as a numpy array in memory."""
         return np.asarray(self[name][index or ...])
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
+    def save(self, path: str | os.PathLike[str], progress: Progress | None = None) -> Path:
         """Write everything to a folder, a zarr group that `open_activity` opens; see there.
 
         Raises
         ------
         TomoError
             The folder cannot be written, or holds something else.
+        Cancelled
+            `progress` asked to stop; what was there before is there still.
         """
         from .files import save_activity
 
-        return save_activity(self, path)
+        return save_activity(self, path, progress)
+
+    def with_model(
+        self, device: str = "auto", dtype: str = "auto", progress: Progress | None = None
+    ) -> "Activity":
+        """The same activity with its model, which is loaded from where it was.
+
+        Parameters
+        ----------
+        device, dtype
+            See `LanguageModel.load`.
+        progress
+            Told of the loading, and of the run that shows whether it is the same model.
+
+        Raises
+        ------
+        TomoError
+            The model is not there any more, cannot be run, or is another by now.
+        """
+        from .origin import with_model
+
+        return with_model(self, device, dtype, progress)
+
+    def replace(
+        self, *, model: "LanguageModel | None", notes: tuple[str, ...] | None = None
+    ) -> "Activity":
+        """The same arrays with another model, and other notes if they are given."""
+        return Activity(
+            self.tokens,
+            self._arrays,
+            self.source,
+            model=model,
+            notes=self.notes if notes is None else notes,
+            store=self._store,
+        )
 
     @property
     def n_layers(self) -> int:

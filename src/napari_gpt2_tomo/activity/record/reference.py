@@ -69,7 +69,7 @@ def open_archive(path: Path) -> Activity:
     strings = told.get("tokens")
     shown = strings if isinstance(strings, list) and len(strings) == n_tokens else None
     tokens = Tokens(ids, tuple(shown or map(str, ids.tolist())), told.get("prompt"))
-    source = Source("gpt2", str(path), "gpt2", GPT2_SMALL)
+    source = Source("gpt2", None, "gpt2", GPT2_SMALL)
     return Activity(tokens, arrays, source, notes=tuple(notes))
 
 
