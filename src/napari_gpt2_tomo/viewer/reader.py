@@ -31,6 +31,9 @@ MISSING_SHOWN = 5
 SESSION = ".tomo.json"
 """How the name of a scan session's file ends, see `display.state`."""
 
+ARCHIVE, GROUP = ".npz", "zarr.json"
+"""Endings of archives and the file in a folder that may hold an activity, see `activity.record`."""
+
 _last: tuple[tuple[Path, ...], str, float] = ((), "", 0.0)
 
 
@@ -39,19 +42,17 @@ def get_reader(
 ) -> "Callable[[Any], list[LayerData]] | None":
     """The function that reads a path, None if it is not for us; never raises.
 
-    Looks at names only. A folder without a checkpoint is declined, so that
-    other readers get it.
+    Looks at names, and at the header of what may be a stored activity. What is
+    no checkpoint, session or activity is declined, so that other readers get it.
     """
     paths = _as_list(path)
-    if not paths or not all(_is_session(place) or can_open(place) for place in paths):
-        return None
-    return read
+    return read if paths and all(map(_is_ours, paths)) else None
 
 
 def read(
     path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
 ) -> "list[LayerData]":
-    """Layers of the checkpoints, or of the scan sessions, at one or several paths.
+    """Layers of the checkpoints, scan sessions or activities at one or several paths.
 
     With a window, what cannot be opened is said in a notification and gives no
     layer; in a script it raises `TomoError`.
@@ -63,7 +64,7 @@ def read(
     layers: list[LayerData] = []
     for place in _as_list(path):
         try:
-            layers += _open_session(place) if _is_session(place) else _open(place)
+            layers += _layers_at(place)
         except TomoError as error:
             if not compat.open_viewers():
                 raise
@@ -88,14 +89,35 @@ def open_layers(path: str | os.PathLike[str], name: str | None = None) -> "list[
     return _layers(Scan(path), name)
 
 
+def _is_ours(path: str) -> bool:
+    return _is_session(path) or can_open(path) or _is_activity(path)
+
+
 def _is_session(path: str) -> bool:
     return path.endswith(SESSION) and os.path.isfile(path)
 
 
-def _open_session(path: str) -> "list[LayerData]":
-    from .state import read_session
+def _is_activity(path: str) -> bool:
+    try:
+        if not (path.lower().endswith(ARCHIVE) or os.path.isfile(os.path.join(path, GROUP))):
+            return False
+    except ValueError:
+        return False
+    from ..activity.record import holds_activity
 
-    return read_session(path)
+    return holds_activity(path)
+
+
+def _layers_at(path: str) -> "list[LayerData]":
+    if _is_session(path):
+        from .state import read_session
+
+        return read_session(path)
+    if not can_open(path) and _is_activity(path):
+        from .activity.files import read_activity
+
+        return read_activity(path)
+    return _open(path)
 
 
 def _open(path: str) -> "list[LayerData]":

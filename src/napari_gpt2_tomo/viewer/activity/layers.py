@@ -8,11 +8,20 @@ from ...base import TomoError
 from .. import compat
 from ..appearance import appearance
 from ..layers import LayerData
-from ..link import KEY
+from ..link import KEY, link_of
 from .array_link import ArrayLink, array_link_of
-from .desk import desk_of, share_desk
+from .desk import Place, desk_of, share_desk
 
-__all__ = ["USUAL", "add_activity", "picture_data", "show_beside", "view_activity"]
+__all__ = [
+    "USUAL",
+    "add_activity",
+    "look_at",
+    "picture_data",
+    "show_beside",
+    "show_opened",
+    "usual",
+    "view_activity",
+]
 
 USUAL = ("states", "mlp_post", "pattern")
 """What is shown where nothing else is asked for; the last lies on top and is seen."""
@@ -52,6 +61,17 @@ def picture_data(activity: Activity, site: str) -> LayerData:
     return picture.data, options, "image"
 
 
+def usual(activity: Activity) -> tuple[str, ...]:
+    """What of an activity is shown where nothing else is asked for; the last is seen.
+
+    Of `USUAL` what was recorded, else the first that was. Empty if there is nothing to show.
+    """
+    from .sites import SHOWABLE
+
+    there = [kind.name for kind in SHOWABLE if kind.fits(activity)]
+    return tuple(name for name in USUAL if name in there) or tuple(there[:1])
+
+
 def add_activity(viewer: Any, activity: Activity, sites: Sequence[str] = USUAL) -> list[Any]:
     """Add layers of activity to a viewer, live; the last is on top, the others are hidden.
 
@@ -68,14 +88,11 @@ def add_activity(viewer: Any, activity: Activity, sites: Sequence[str] = USUAL) 
     """
     from napari.layers import Layer
 
-    from ..session import session_of, watch
-    from .pictures import fit
-    from .sites import SHOWABLE
+    from ..session import watch
 
     names = [sites] if isinstance(sites, str) else list(sites)
     if tuple(names) == USUAL:
-        there = {kind.name for kind in SHOWABLE if kind.fits(activity)}
-        names = [name for name in names if name in there]
+        names = list(usual(activity))
         if not names:
             raise TomoError("Nothing was recorded that could be shown: run the model again.")
     made = [picture_data(activity, name) for name in names]
@@ -91,14 +108,22 @@ def add_activity(viewer: Any, activity: Activity, sites: Sequence[str] = USUAL) 
     for i, (data, options, kind) in enumerate(made):
         options["visible"] = i == len(made) - 1
         layers.append(viewer.add_layer(Layer.create(data, options, kind)))
-    viewer.layers.selection.active = layers[-1]
+    look_at(viewer, layers[-1], place)
+    return layers
+
+
+def look_at(viewer: Any, layer: Any, place: Place) -> None:
+    """Let a viewer look at a picture that was just added, at a place of the desk."""
+    from ..session import session_of
+    from .pictures import fit
+
+    viewer.layers.selection.active = layer
     session = session_of(viewer)
     if session is not None and session.pictures is not None:
         # napari begins in the middle of every axis.
-        desk.move(layer=place.layer, head=place.head)
+        desk_of(viewer).move(layer=place.layer, head=place.head)
         session.pictures.follow()
-        fit(viewer, layers[-1], session.pictures)
-    return layers
+        fit(viewer, layer, session.pictures)
 
 
 def view_activity(activity: Activity, viewer: Any = None, sites: Sequence[str] = USUAL) -> Any:
@@ -148,22 +173,50 @@ def show_beside(viewer: Any, site: str) -> Any:
     TomoError
         There is nothing on the desk, or it was not recorded.
     """
-    import napari
-
     viewer = compat.real_viewer(viewer)
     activity = desk_of(viewer).activity
     if activity is None:
         raise TomoError("Run a prompt first.")
-    target = _beside(viewer)
-    if target is None:
-        target = napari.Viewer(title=_title(activity))
-        share_desk(target, viewer)
+    target = _window_beside(viewer, activity)
     for layer in target.layers:
         link = array_link_of(layer)
         if link is not None and link.activity is activity and link.picture.kind.name == site:
             _show_only(target, layer)
             return target
     add_activity(target, activity, (site,))
+    return target
+
+
+def show_opened(viewer: Any, activity: Activity) -> Any:
+    """Put an opened activity on a viewer's desk and show it, beside a scan in another window.
+
+    Returns
+    -------
+    napari.Viewer
+        The one that shows its layers.
+
+    Raises
+    ------
+    TomoError
+        Nothing was recorded that could be shown.
+    """
+    viewer = compat.real_viewer(viewer)
+    desk_of(viewer).show(activity)
+    target = viewer
+    if any(link_of(layer) is not None for layer in viewer.layers):
+        target = _window_beside(viewer, activity)
+    add_activity(target, activity)
+    return target
+
+
+def _window_beside(viewer: Any, activity: Activity) -> Any:
+    """A viewer with the same desk that shows activity and nothing else, a new one if need be."""
+    import napari
+
+    target = _beside(viewer)
+    if target is None:
+        target = napari.Viewer(title=_title(activity))
+        share_desk(target, viewer)
     return target
 
 
