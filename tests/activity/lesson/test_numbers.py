@@ -6,7 +6,9 @@ import torch
 
 from activity.lesson.conftest import IDS
 from activity.running.families import CAUSAL, CONFIGS, ENCODERS, MIXTURES
+from napari_gpt2_tomo.activity.lesson.facts import ACTIVATIONS, activation_of
 from napari_gpt2_tomo.activity.lesson.gather_gradient import choose_rate
+from napari_gpt2_tomo.activity.lesson.gather_neuron import gated
 from napari_gpt2_tomo.activity.lesson.heads import find_rule
 from napari_gpt2_tomo.activity.lesson.rotary import find_rotary
 from napari_gpt2_tomo.activity.lesson.write import tell
@@ -227,3 +229,11 @@ def test_a_stored_activity_asks_for_its_model(told):
     stored = Activity(activity.tokens, dict(activity), activity.source)
     with pytest.raises(TomoError, match="needs the model"):
         tell(stored)
+
+
+def test_a_gate_times_nearly_nothing_does_not_hide_the_activation_function():
+    before = np.linspace(-3.0, 3.0, 13)
+    linear = np.where(np.arange(13) % 3, 0.7, 1e-7)
+    after = before / (1 + np.exp(-before)) * linear
+    found = activation_of(None, *gated(before, after, linear))
+    assert found is ACTIVATIONS["silu"]

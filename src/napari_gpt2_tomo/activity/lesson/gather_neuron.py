@@ -14,7 +14,7 @@ from .story import Neuron
 if TYPE_CHECKING:
     from ..running.model import LanguageModel
 
-__all__ = ["gather_neuron"]
+__all__ = ["gated", "gather_neuron"]
 
 F64 = NDArray[np.float64]
 
@@ -75,18 +75,21 @@ def gather_neuron(
         output,
         promotes,
         demotes,
-        activation_of(
-            facts.activation, before, after if linear is None else _divide(after, linear)
-        ),
+        activation_of(facts.activation, *gated(before, after, linear)),
         exact,
         normed,
     )
 
 
-def _divide(after: F64, linear: F64) -> F64:
-    """What the gate was multiplied with its linear side for; 0 where that says nothing."""
-    safe = np.abs(linear) > 1e-3 * (np.abs(linear).max() or 1.0)
-    return np.asarray(np.divide(after, linear, out=np.zeros_like(after), where=safe))
+def gated(before: F64, after: F64, linear: F64 | None) -> tuple[F64, F64]:
+    """What goes in to the activation function, and what comes out of it, neuron by neuron.
+
+    A gate that is multiplied by next to nothing tells nothing about it, and is left out.
+    """
+    if linear is None:
+        return before, after
+    told = np.abs(linear) > 1e-3 * (np.abs(linear).max() or 1.0)
+    return before[told], after[told] / linear[told]
 
 
 def _expert(
