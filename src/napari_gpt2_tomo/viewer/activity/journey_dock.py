@@ -36,7 +36,7 @@ from ...display.plots import Plot
 from .desk import Place
 from .follow import Following
 from .journey.scene import PathScene, Picture
-from .latest import Latest
+from .later import Later
 from .plot_view import PlotView
 
 __all__ = ["JourneyDock"]
@@ -72,7 +72,7 @@ class JourneyDock(Following):
         self._scene: PathScene | None = None
         self._wants_scene = False
         self._layer = self.desk.place.layer
-        self._latest: Latest[_Found] = Latest(self._deliver, self._fail)
+        self._later = Later(self._say_status, self._fail)
         self.show_button = QPushButton("Show in 3-D")
         self.show_button.setToolTip(
             "Each token's path as a line; the slider steps through the states, ▷ plays them"
@@ -147,7 +147,7 @@ class JourneyDock(Following):
     def let_go(self) -> None:
         """See `Following`."""
         self.desk.changed.disconnect(self._leave_old, missing_ok=True)
-        self._latest.cancel()
+        self._later.cancel()
         self._close_scene()
 
     def _lay_out(self) -> None:
@@ -189,8 +189,7 @@ class JourneyDock(Following):
             )
 
         self._of = activity
-        self._say_status("…")
-        self._latest.ask(compute)
+        self._later.start(compute, self._deliver, "…")
 
     def _deliver(self, found: _Found) -> None:
         self._found = found

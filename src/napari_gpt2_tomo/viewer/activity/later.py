@@ -3,58 +3,96 @@
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
-from ...base import Cancelled, Progress, TomoError
+from ...base import Progress, TomoError
 from ..work import Job, show
 
-__all__ = ["Later"]
+__all__ = ["STOPPED", "Later"]
 
 T = TypeVar("T")
 
+STOPPED = "Stopped."
+"""What is said when the user stopped the work in napari's activity dock."""
+
 
 class Later:
-    """Computes in a thread; what is asked for last counts.
+    """Computes in a thread; what is asked for last counts. Use on the main thread.
 
     Parameters
     ----------
     say
-        Told what goes on, and what went wrong; empty when there is nothing to say.
+        Told what goes on; empty when there is nothing to say.
+    failed
+        Told why there is no result; by default `say` is.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, say: Callable[[str], None], failed: Callable[[str], None] | None = None
+    ) -> None:
         self._say = say
+        self._fail = failed or say
         self._job: Job | None = None
+        self._number = 0
 
     @property
     def running(self) -> bool:
         """Whether something is computed."""
         return self._job is not None and self._job.running
 
-    def start(self, work: Callable[[Progress], T], done: Callable[[T], None], doing: str) -> None:
-        """Compute, then call back on the main thread with the result."""
+    def start(
+        self, work: Callable[[Progress], T], done: Callable[[T], None], doing: str | None = None
+    ) -> None:
+        """Compute, then call back on the main thread with the result.
+
+        Parameters
+        ----------
+        work
+            What to do, in a thread.
+        done
+            Called with what it gives, unless something else was asked for meanwhile.
+        doing
+            What is said until then; None if nothing is to be said.
+        """
         self.cancel()
+        number = self._number
+        answered = False
 
         def stages(report: Progress) -> Generator[object, None, None]:
             # In a tuple: a result may be None, which a job does not hand over.
             yield (work(report),)
 
         def arrived(found: Any) -> None:
-            self._say("")
+            nonlocal answered
+            answered = True
+            if doing is not None:
+                self._say("")
             done(found[0])
 
-        self._say(doing)
-        self._job = Job(stages, arrived, self._failed)
+        def failed(error: Exception) -> None:
+            nonlocal answered
+            answered = True
+            # What was replaced may fail after its end was asked for.
+            if number == self._number:
+                self._tell_of(error)
+
+        def ended() -> None:
+            if number == self._number and not answered:
+                self._fail(STOPPED)
+
+        if doing is not None:
+            self._say(doing)
+        self._job = Job(stages, arrived, failed)
+        self._job.on_end = ended
 
     def cancel(self) -> None:
         """Stop; nothing is called back."""
+        self._number += 1
         if self._job is not None:
             self._job.cancel()
             self._job = None
 
-    def _failed(self, error: Exception) -> None:
-        if isinstance(error, Cancelled):
-            self._say("Stopped.")
-        elif isinstance(error, TomoError):
-            self._say(str(error))
+    def _tell_of(self, error: Exception) -> None:
+        if isinstance(error, TomoError):
+            self._fail(str(error))
         else:
-            self._say(f"This cannot be computed: {type(error).__name__}: {error}")
+            self._fail(f"This cannot be computed: {type(error).__name__}: {error}")
             show(error)

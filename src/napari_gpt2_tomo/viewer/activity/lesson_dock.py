@@ -17,7 +17,7 @@ from ...activity.lesson import Chapter, Story, count_parameters, plain_chapter, 
 from ...activity.record import Activity
 from ...base import Progress
 from .follow import Following
-from .latest import Latest
+from .later import Later
 from .lesson import write_lesson_as
 
 __all__ = ["LessonDock"]
@@ -41,7 +41,7 @@ class LessonDock(Following):
         self.story: Story | None = None
         self.chapters: list[Chapter] = []
         self._about: Activity | None = None
-        self._latest: Latest[tuple[Story, list[Chapter]]] = Latest(self._tell, self._say)
+        self._later = Later(self._say)
         self.contents = QComboBox()
         self.contents.setAccessibleName("Chapter")
         self.contents.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -99,11 +99,11 @@ class LessonDock(Following):
             story = tell(activity, layer=layer, head=head, training=small, progress=report)
             return story, write_chapters(story)
 
-        self._latest.ask(compute)
+        self._later.start(compute, self._tell)
 
     def let_go(self) -> None:
         """See `Following`."""
-        self._latest.cancel()
+        self._later.cancel()
 
     def _tell(self, found: tuple[Story, list[Chapter]]) -> None:
         self.story, self.chapters = found

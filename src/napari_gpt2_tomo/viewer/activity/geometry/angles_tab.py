@@ -18,7 +18,7 @@ from ....activity.geometry.angle_figures import angles_plot
 from ....activity.geometry.superposition import FEATURES, Angles, angles
 from ....activity.record import Activity
 from ..desk import Place
-from ..latest import Latest
+from ..later import Later
 from ..plot_view import PlotView
 from .choices import choices, fill, said
 
@@ -33,7 +33,7 @@ class AnglesTab(QWidget):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self._activity: Activity | None = None
-        self._latest: Latest[Angles] = Latest(self._deliver, self._fail)
+        self._later = Later(self._say, self._fail)
         self.features = choices(FEATURES)
         self.layers = choices()
         self.centred = QCheckBox("Subtract the mean direction")
@@ -88,7 +88,7 @@ class AnglesTab(QWidget):  # type: ignore[misc]
 
     def let_go(self) -> None:
         """End what is under way."""
-        self._latest.cancel()
+        self._later.cancel()
 
     def _compute(self) -> None:
         activity, feature = self._activity, self.features.currentData()
@@ -98,8 +98,9 @@ class AnglesTab(QWidget):  # type: ignore[misc]
         layer = self.layers.currentData()
         chosen = None if layer in (None, -1) or not self.layers.isEnabled() else int(layer)
         centred = self.centred.isChecked()
-        self._latest.ask(
-            lambda progress: angles(activity, feature, chosen, centred=centred, progress=progress)
+        self._later.start(
+            lambda progress: angles(activity, feature, chosen, centred=centred, progress=progress),
+            self._deliver,
         )
 
     def _deliver(self, found: Angles) -> None:

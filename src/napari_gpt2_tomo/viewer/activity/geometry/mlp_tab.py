@@ -29,7 +29,7 @@ from ....activity.record import Activity
 from ....base import Progress
 from ....display.plots import Plot
 from ..desk import Desk, Place
-from ..latest import Latest
+from ..later import Later
 from ..plot_view import PlotView
 from .choices import choices, fill, said
 
@@ -59,8 +59,8 @@ class MlpTab(QWidget):  # type: ignore[misc]
         self._desk = desk
         self._activity: Activity | None = None
         self._rows: tuple[Firing, ...] = ()
-        self._latest: Latest[Plot | None] = Latest(self._deliver, self._fail)
-        self._strongest: Latest[tuple[Firing, ...]] = Latest(self._fill_table, self._fail)
+        self._later = Later(self._say, self._fail)
+        self._strongest = Later(self._say, self._fail)
         self.plots = choices()
         self.plots.currentIndexChanged.connect(lambda: self._compute())
         self.status: QLabel = said()
@@ -129,7 +129,7 @@ class MlpTab(QWidget):  # type: ignore[misc]
 
     def let_go(self) -> None:
         """End what is under way."""
-        self._latest.cancel()
+        self._later.cancel()
         self._strongest.cancel()
 
     def _compute(self) -> None:
@@ -145,7 +145,7 @@ class MlpTab(QWidget):  # type: ignore[misc]
             ABOUT_LAYER: lambda report: firing_plot(activity, layer),
             "alignment": lambda report: alignment_plot(alignment(activity, report)),
         }
-        self._latest.ask(makers[name])
+        self._later.start(makers[name], self._deliver)
 
     def _compute_table(self) -> None:
         activity, place = self._activity, self._desk.place
@@ -154,8 +154,9 @@ class MlpTab(QWidget):  # type: ignore[misc]
             return
         layer = place.layer if self.this_layer.isChecked() else None
         token = place.token if self.this_token.isChecked() else None
-        self._strongest.ask(
-            lambda progress: strongest_neurons(activity, layer=layer, token=token, count=ROWS)
+        self._strongest.start(
+            lambda progress: strongest_neurons(activity, layer=layer, token=token, count=ROWS),
+            self._fill_table,
         )
 
     def _fill_table(self, rows: tuple[Firing, ...]) -> None:

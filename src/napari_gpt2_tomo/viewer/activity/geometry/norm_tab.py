@@ -11,7 +11,7 @@ from ....activity.journey.figures import state_colours
 from ....activity.record import Activity
 from ..desk import Desk, Place
 from ..journey.scene import PathScene, Picture
-from ..latest import Latest
+from ..later import Later
 from ..plot_view import PlotView
 from .choices import choices, fill, said
 
@@ -39,8 +39,8 @@ class NormTab(QWidget):  # type: ignore[misc]
         self._steps: NormSteps | None = None
         self._scene: PathScene | None = None
         self._wants_scene = False
-        self._latest: Latest[NormSteps] = Latest(self._deliver, self._fail)
-        self._gains: Latest[Gains] = Latest(self._deliver_gains, self._fail)
+        self._later = Later(self._say, self._fail)
+        self._gains = Later(self._say, self._fail)
         self.norms = choices()
         self.norms.currentIndexChanged.connect(lambda: self._chosen())
         self.plots: QComboBox = choices(PLOTS)
@@ -101,7 +101,7 @@ class NormTab(QWidget):  # type: ignore[misc]
 
     def let_go(self) -> None:
         """End what is under way."""
-        self._latest.cancel()
+        self._later.cancel()
         self._gains.cancel()
         self.close_scene()
 
@@ -131,9 +131,9 @@ class NormTab(QWidget):  # type: ignore[misc]
             return
         where, layer = place
         # The steps are wanted for the viewer whatever the plot is.
-        self._latest.ask(lambda progress: norm_steps(activity, where, layer))
+        self._later.start(lambda progress: norm_steps(activity, where, layer), self._deliver)
         if self.plots.currentData() == "gains":
-            self._gains.ask(lambda progress: norm_gains(activity, where))
+            self._gains.start(lambda progress: norm_gains(activity, where), self._deliver_gains)
 
     def _deliver(self, found: NormSteps) -> None:
         self._steps = found

@@ -11,7 +11,7 @@ from ....activity.lens.words import token_of
 from ....activity.record import Activity
 from ....base import TomoError
 from ..desk import Place
-from ..later import Later
+from ..later import STOPPED, Later
 from ..plot_view import PlotView
 from .choices import HOW, HOW_TIP, NO_MODEL, OtherPrompt, combo
 
@@ -118,7 +118,7 @@ class SweepTab(QWidget):  # type: ignore[misc]
         """Begin; stop what is under way."""
         if self.later.running:
             self.later.cancel()
-            self._say("Stopped.")
+            self._say(STOPPED)
             self.start_button.setText("Start")
             return
         activity, place = self._activity, self._place
