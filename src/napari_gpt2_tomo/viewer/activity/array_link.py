@@ -86,6 +86,13 @@ class ArrayLink:
         shape = self.picture.data.shape
         return found if all(0 <= v < n for v, n in zip(found, shape, strict=True)) else None
 
+    def take(self, activity: Activity) -> None:
+        """Belong to the same activity as another object: one that knows its model."""
+        self.activity = activity
+        if self.picture.kind.name == "logits":
+            # The tokenizer has words for the columns.
+            self.picture = picture_of(activity, "logits")
+
     def __copy__(self) -> "ArrayLink":
         return self
 

@@ -11,6 +11,7 @@ from ...activity.record import Activity
 from ...base import TomoError
 from ..work import show
 from .desk import Desk, Place, desk_of
+from .model_bar import ModelBar
 
 __all__ = ["NOTHING", "Following"]
 
@@ -61,9 +62,17 @@ class Following(QWidget):  # type: ignore[misc]
         filled = QWidget()
         self.content = QVBoxLayout(filled)
         self.content.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
-        self._pages = QStackedLayout(self)
+        self._bar = ModelBar(self.desk, self)
+        self._bar.setContentsMargins(MARGIN, MARGIN, MARGIN, 0)
+        pages = QWidget()
+        self._pages = QStackedLayout(pages)
         self._pages.addWidget(empty)
         self._pages.addWidget(filled)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(0)
+        whole.addWidget(self._bar)
+        whole.addWidget(pages, stretch=1)
         self.desk.changed.connect(self._changed)
         self.desk.moved.connect(self._moved)
         # The viewer outlives its docks, which are told of their end in no other way.
@@ -148,6 +157,7 @@ class Following(QWidget):  # type: ignore[misc]
     def _close(self) -> None:
         self.desk.changed.disconnect(self._changed, missing_ok=True)
         self.desk.moved.disconnect(self._moved, missing_ok=True)
+        self._bar.let_go()
         self.let_go()
 
 

@@ -36,7 +36,7 @@ class Later:
     @property
     def running(self) -> bool:
         """Whether something is computed."""
-        return self._job is not None and self._job.running
+        return self._job is not None
 
     def start(
         self, work: Callable[[Progress], T], done: Callable[[T], None], doing: str | None = None
@@ -54,34 +54,32 @@ class Later:
         """
         self.cancel()
         number = self._number
-        answered = False
 
         def stages(report: Progress) -> Generator[object, None, None]:
             # In a tuple: a result may be None, which a job does not hand over.
             yield (work(report),)
 
         def arrived(found: Any) -> None:
-            nonlocal answered
-            answered = True
+            self._job = None
             if doing is not None:
                 self._say("")
             done(found[0])
 
         def failed(error: Exception) -> None:
-            nonlocal answered
-            answered = True
             # What was replaced may fail after its end was asked for.
             if number == self._number:
+                self._job = None
                 self._tell_of(error)
 
         def ended() -> None:
-            if number == self._number and not answered:
+            if number == self._number and self._job is not None:
+                self._job = None
                 self._fail(STOPPED)
 
-        if doing is not None:
-            self._say(doing)
         self._job = Job(stages, arrived, failed)
         self._job.on_end = ended
+        if doing is not None:
+            self._say(doing)
 
     def cancel(self) -> None:
         """Stop; nothing is called back."""

@@ -24,6 +24,7 @@ from ..console.wheel import WheelGuard
 from ..preferences import PLUGIN
 from ..work import Job, show
 from .desk import desk_of
+from .model_bar import ModelBar
 from .run.model_picker import ModelPicker
 from .run.options import ContinueForm, MeansForm
 from .run.prompt_box import PromptBox
@@ -84,6 +85,7 @@ class RunDock(QWidget):  # type: ignore[misc]
         self.status.setWordWrap(True)
         self.status.setTextFormat(Qt.TextFormat.PlainText)
         self.result = Result()
+        self.model_bar = ModelBar(self.desk, self)
         self._arrange()
         self._glance = QTimer(self)
         self._glance.setInterval(GLANCE)
@@ -95,6 +97,7 @@ class RunDock(QWidget):  # type: ignore[misc]
         self.result.dock_wanted.connect(self._open)
         self.result.layer_wanted.connect(self._show_layer)
         self.result.paint_wanted.connect(self._paint)
+        self.result.save_wanted.connect(self._save)
         self._events = (viewer.layers.events.inserted, viewer.layers.events.removed)
         for events in self._events:
             events.connect(self._layers_changed)
@@ -239,6 +242,11 @@ class RunDock(QWidget):  # type: ignore[misc]
 
         open_overlay(self.viewer)
 
+    def _save(self) -> None:
+        from .files import save_activity_as
+
+        save_activity_as(self.viewer)
+
     def _arrange(self) -> None:
         buttons = QHBoxLayout()
         buttons.addWidget(self.run_button, stretch=1)
@@ -247,6 +255,7 @@ class RunDock(QWidget):  # type: ignore[misc]
         below = QVBoxLayout(self._after)
         below.setContentsMargins(0, 6, 0, 0)
         below.addWidget(Rule())
+        below.addWidget(self.model_bar)
         below.addWidget(self.result)
         inner = QWidget()
         column = QVBoxLayout(inner)
@@ -277,6 +286,7 @@ class RunDock(QWidget):  # type: ignore[misc]
             events.disconnect(self._layers_changed)
         self.desk.changed.disconnect(self._show_result, missing_ok=True)
         self._glance.stop()
+        self.model_bar.let_go()
         self.prompt.let_go()
         if self._job is not None:
             self._job.on_end = _nothing

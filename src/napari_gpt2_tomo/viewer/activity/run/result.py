@@ -66,13 +66,14 @@ class Result(QWidget):  # type: ignore[misc]
         Emitted with the name of a dock.
     layer_wanted
         Emitted with the name of what is to be shown as a layer.
-    paint_wanted
+    paint_wanted, save_wanted
         Emitted without arguments.
     """
 
     dock_wanted = Signal(str)
     layer_wanted = Signal(str)
     paint_wanted = Signal()
+    save_wanted = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,12 +91,16 @@ class Result(QWidget):  # type: ignore[misc]
         self.paint = QPushButton("Paint on the body")
         self.paint.setToolTip("Light up the heads, neurons and tokens that this prompt used")
         self.paint.clicked.connect(lambda: self.paint_wanted.emit())
+        self.save = QPushButton("Save…")
+        self.save.setToolTip("Write all that was recorded to a folder, to open it again later")
+        self.save.clicked.connect(lambda: self.save_wanted.emit())
         self.buttons = QGridLayout()
         self.buttons.setSpacing(4)
         first = QHBoxLayout()
         first.setSpacing(4)
         first.addWidget(self.layers, stretch=1)
         first.addWidget(self.paint, stretch=1)
+        first.addWidget(self.save)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.text)
