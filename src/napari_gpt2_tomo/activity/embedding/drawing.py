@@ -47,9 +47,8 @@ NAME = 0.05
 
 
 def short(label: str, most: int = LONGEST) -> str:
-    """A label that fits an axis; control characters show as their pictures (U+2400…)."""
-    seen = "".join(chr(0x2400 + ord(c)) if ord(c) < 32 else c for c in label)
-    return seen if len(seen) <= most else f"{seen[: most - 1]}…"
+    """A label that fits an axis."""
+    return label if len(label) <= most else f"{label[: most - 1]}…"
 
 
 def spread(n: int, most: int) -> NDArray[np.int64]:

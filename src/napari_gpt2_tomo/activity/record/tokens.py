@@ -59,6 +59,11 @@ class Tokens:
 
 
 def visible(string: str) -> str:
-    """A token's string with its white space made visible; never empty."""
-    marks = {" ": "·", "\n": "⏎", "\t": "⇥", "\r": "␍"}
-    return "".join(marks.get(character, character) for character in string) or "∅"
+    """A token's string with its white space and control characters made visible; never empty."""
+    return string.translate(_MARKS) or "∅"
+
+
+_MARKS = {code: chr(0x2400 + code) for code in range(32)} | {
+    ord(a): b for a, b in {" ": "·", "\n": "⏎", "\t": "⇥", "\x7f": "␡"}.items()
+}
+"""What is drawn for what cannot be seen; control characters have pictures from U+2400 on."""

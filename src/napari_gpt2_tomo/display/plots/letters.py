@@ -37,6 +37,9 @@ FONTS = (
 )
 """Families in the order in which a character is looked for; matplotlib brings the first."""
 
+PICTURES = 0x2400
+"""First of the pictures of control characters (␀ …), in the order of those."""
+
 
 @cache
 def families() -> tuple[str, ...]:
@@ -61,8 +64,9 @@ def _known() -> frozenset[int]:
 def readable(text: str) -> str:
     """A text of which every character can be drawn.
 
-    A character that no font has becomes its number, ``U+732B``; marks that only join others
-    (zero-width joiner, choice of a picture) are left out with it.
+    A character that no font has becomes its number, ``U+732B``, the picture of a control
+    character its escape, ``\\x07``; marks that only join others (zero-width joiner, choice of a
+    picture) are left out.
     """
     if text.isascii():
         return text
@@ -71,6 +75,8 @@ def readable(text: str) -> str:
     for character in text:
         if ord(character) in known or character.isspace():
             out.append(character)
+        elif PICTURES <= ord(character) < PICTURES + 0x20:
+            out.append(f"\\x{ord(character) - PICTURES:02x}")
         elif unicodedata.category(character) not in ("Cf", "Mn"):
             out.append(f"U+{ord(character):04X}")
     return "".join(out) or "∅"

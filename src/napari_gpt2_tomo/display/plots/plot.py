@@ -60,6 +60,11 @@ class Plot:
             self.draw(figure, theme)
             figure.suptitle(self.title, x=0.01, ha="left", fontsize=theme.size + 2)
             legible(figure)
+            if any(axes.get_aspect() != "auto" for axes in figure.axes):
+                # Axes of a fixed shape find their places in a second pass; after one, labels
+                # stand beyond the edge.
+                figure.set_layout_engine("compressed")
+                figure.draw_without_rendering()
         return figure
 
     def picture(self, kind: str = "png", theme: Theme = LIGHT) -> bytes:

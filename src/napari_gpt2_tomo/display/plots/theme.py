@@ -57,8 +57,8 @@ class Theme:
             "axes.titlesize": self.size + 1,
             "figure.edgecolor": self.ground,
             "figure.facecolor": self.ground,
-            "font.family": "sans-serif",
-            "font.sans-serif": families(),
+            # By name: inside "sans-serif" matplotlib takes the first family and asks no other.
+            "font.family": list(families()),
             "font.size": self.size,
             "grid.color": self.faint,
             "grid.linewidth": 0.5,
