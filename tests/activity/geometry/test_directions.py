@@ -98,7 +98,7 @@ def test_a_shared_direction_goes_when_the_mean_is_subtracted():
 def test_a_draw_is_the_same_for_the_same_seed_and_is_stated():
     first, again, other = (angles_between(rows_of(), "x", most=50, seed=s) for s in (3, 3, 4))
     assert first.pairs == again.pairs != other.pairs
-    assert "50 of 300 drawn with seed 3" in first.stated
+    assert "50 of 300 directions, drawn with seed 3," in first.stated
 
 
 def test_orthogonal_directions_have_their_number_as_effective_dimension():
@@ -201,3 +201,19 @@ def test_plots_of_directions_draw(activity_of):
     plot = angles_plot(found)
     plot.figure(DARK).draw_without_rendering()
     assert plot.name == "superposition-unembedding"
+
+
+def test_the_effective_dimension_of_random_directions_is_that_of_unit_vectors():
+    # n directions: Σ cos² of all pairs is n + n(n−1)/d, so the ratio is n·d/(n + d − 1).
+    stated = angles_between(rows_of(n=6, d=4), "x").random_dimension
+    draws = rows_of(n=6 * 3000, d=4).reshape(3000, 6, 4)
+    draws /= np.linalg.norm(draws, axis=-1, keepdims=True)
+    assert stated == pytest.approx(6 * 4 / 9)
+    assert np.mean([1 / participation_ratio(one) for one in draws]) == pytest.approx(
+        1 / stated, rel=0.01
+    )
+
+
+def test_directions_that_are_zero_are_told():
+    rows = np.concatenate([np.eye(4, dtype=np.float32), np.zeros((3, 4), np.float32)])
+    assert "4 directions (3 are 0)" in angles_between(rows, "x").stated

@@ -52,7 +52,7 @@ def angles_plot(found: Angles) -> Plot:
         axes.set_xlim(-reach, reach)
         axes.set_xlabel("cosine of the angle between two directions")
         axes.set_ylabel("density")
-        figure.legend(loc="outside upper left")
+        figure.legend(loc="outside lower left", ncols=1)
 
     return Plot(
         f"superposition-{found.name}",
@@ -61,7 +61,7 @@ def angles_plot(found: Angles) -> Plot:
         Table({"cosine": middles, "density": found.density, "random density": random}),
         f"{found.stated} The line is the exact density for random directions, "
         "∝ (1 − x²)^((d−3)/2). The effective dimension is the participation ratio (Σλ)²/Σλ².",
-        (6.5, 3.8),
+        (6.5, 4.4),
     )
 
 

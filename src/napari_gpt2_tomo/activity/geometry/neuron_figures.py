@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...display.plots import Plot, Table, Theme
+from ...display.plots.cells import cut
 from ..journey.panels import panels, whole_numbers
 from ..record import Activity, site
 from .alignment import PAIRS, Alignment
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["alignment_plot", "firing_plot", "histogram_plot", "sparsity_plot"]
+
+F32 = NDArray[np.float32]
 
 FAINTEST = 1e-6
 """Share of a layer's values that has the darkest colour of a histogram; less is empty."""
@@ -47,7 +51,7 @@ def histogram_plot(found: Histograms) -> Plot:
             extent=(found.edges[0], found.edges[-1], -0.5, layers - 0.5),
         )
         axes.axvline(0, color=theme.text, linewidth=0.6, alpha=0.7)
-        axes.set_xlabel(title)
+        axes.set_xlabel(f"value of the {title}")
         _layers(axes, layers)
         bar = figure.colorbar(image, ax=axes, label="share of the layer's values", format="{x:.0e}")
         bar.outline.set_visible(False)
@@ -90,6 +94,7 @@ def sparsity_plot(found: Sparsity) -> Plot:
         right.yaxis.set_major_formatter("{x:g}")
         right.yaxis.set_minor_formatter("")
         for axes in (left, middle, right):
+            axes.set_xlim(-0.3, len(layers) - 0.7)
             axes.set_xlabel("layer")
             whole_numbers(axes)
 
@@ -150,7 +155,7 @@ def firing_plot(activity: Activity, layer: int, count: int = NEURONS) -> Plot | 
         axes.set_ylabel(f"neuron of L{layer}")
         step = -(-len(labels) // MOST_TOKENS)
         places = range(0, len(labels), step)
-        axes.set_xticks(places, [labels[place] for place in places], rotation=90)
+        axes.set_xticks(places, [cut(labels[place]) for place in places], rotation=90)
         bar = figure.colorbar(image, ax=axes, label="activation")
         bar.outline.set_visible(False)
 
@@ -174,7 +179,7 @@ def alignment_plot(found: Alignment) -> Plot:
             places = np.arange(len(layers))
             levels = [0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0]
             low, five, quarter, middle, three, most, high = np.array(
-                [np.nanquantile(one, levels) for one in layers]
+                [_quantiles(one, levels) for one in layers]
             ).T
             axes.axhspan(
                 -2 * found.sigma,
@@ -208,6 +213,7 @@ def alignment_plot(found: Alignment) -> Plot:
             axes.plot([], [], ".", color=theme.accent, markersize=4, label="extremes")
             axes.set_title(PAIRS[name])
             axes.set_xlabel("layer")
+            axes.set_xlim(-0.3, len(layers) - 0.7)
             whole_numbers(axes)
         grid[0].set_ylabel("cosine")
         figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
@@ -229,6 +235,12 @@ def alignment_plot(found: Alignment) -> Plot:
         f"it away. Random directions have a standard deviation of 1/√d = {found.sigma:.3f}.",
         (3.0 * len(found.cosines) + 1.0, 3.6),
     )
+
+
+def _quantiles(values: F32, levels: list[float]) -> NDArray[np.float64]:
+    """Quantiles of what is there; NaN where all neurons of a layer are 0."""
+    there = values[np.isfinite(values)]
+    return np.quantile(there, levels) if there.size else np.full(len(levels), np.nan)
 
 
 def _layers(axes: "Axes", count: int) -> None:

@@ -33,6 +33,9 @@ MOST_LABELS = 12
 MOST_LAYERS = 12
 """Layers that are drawn beside each other; of more, evenly chosen ones."""
 
+CROWDED = 0.35
+"""Share of the sphere's radius within which tokens lie too close together to be named."""
+
 ROOM = 1.08
 """Half the width of a picture over the farthest thing that is to be seen in it."""
 
@@ -86,12 +89,14 @@ def norm_plot(found: NormSteps, labels: Sequence[str], token: int | None = None)
             if token is not None:
                 shade[token] = theme.accent
             axes.scatter(*here.T, c=list(shade), s=12, depthshade=False)
-            for one in range(min(len(here), MOST_LABELS)):
+            # Before the division tokens lie close together, and names on each other.
+            small = float(np.abs(here).max(initial=0.0)) < CROWDED * found.radius
+            for one in range(0 if small else min(len(here), MOST_LABELS)):
                 ink = theme.accent if one == token else theme.text
                 axes.text(*here[one], f" {labels[one]}", color=ink, fontsize=theme.size - 2)
             reach = ROOM * max(found.radius, float(np.abs(here).max(initial=0.0)))
             axes.set(xlim=(-reach, reach), ylim=(-reach, reach), zlim=(-reach, reach))
-            axes.set_title(STEP_TITLES[name], fontsize=theme.size)
+            axes.set_title(_title(name, found.kind), fontsize=theme.size)
             axes.set_box_aspect((1, 1, 1), zoom=1.1)
             for axis, title in zip((axes.xaxis, axes.yaxis, axes.zaxis), found.axes, strict=True):
                 axis.set_pane_color((0, 0, 0, 0))
@@ -114,8 +119,8 @@ def norm_plot(found: NormSteps, labels: Sequence[str], token: int | None = None)
     )
     caption = (
         f"{found.stated} After the division every token lies on the sphere of radius "
-        f"√d = {found.radius:.2f} in all channels; of it these three axes show a ball, so tokens "
-        "lie in it. The wires are its surface; each picture has its own scale."
+        f"√d = {found.radius:.2f} in all channels, but for ε; of it these three axes show a "
+        "ball, so tokens lie in it. The wires are its surface; each picture has its own scale."
     )
     return Plot(
         "norm-steps",
@@ -125,6 +130,12 @@ def norm_plot(found: NormSteps, labels: Sequence[str], token: int | None = None)
         caption,
         (2.7 * len(found.names), 3.1),
     )
+
+
+def _title(step: str, kind: str) -> str:
+    """A step as a person says it; what RMSNorm divides by is no deviation."""
+    title = STEP_TITLES[step]
+    return title.replace("σ", "RMS") if kind == "rms" else title
 
 
 def gains_plot(found: Gains) -> Plot:
@@ -145,11 +156,10 @@ def gains_plot(found: Gains) -> Plot:
                 linewidths=0,
                 rasterized=True,
             )
-            axes.set_title(
-                f"L{layer}   ρ = {found.correlation[layer]:+.2f}"
-                if layers > 1
-                else f"ρ = {found.correlation[layer]:+.2f}"
-            )
+            rho = float(found.correlation[layer])
+            # Of gains that are all equal there is no correlation.
+            title = f"ρ = {rho:+.2f}" if np.isfinite(rho) else "all gains equal"
+            axes.set_title(f"L{layer}   {title}" if layers > 1 else title)
             if wide:
                 axes.set_xscale("log")
                 axes.xaxis.set_major_formatter("{x:g}")

@@ -99,7 +99,7 @@ class Angles:
     dimension
         Participation ratio: how many directions of equal strength would spread as these do.
     random_dimension
-        The same for as many random vectors: n·d/(n + d + 1).
+        The same for as many random directions, of length 1 each: n·d/(n + d − 1).
     pairs
         The pairs of largest |cos|, strongest first.
     stated
@@ -253,6 +253,8 @@ def angles_between(
     if not np.isfinite(lengths).all():
         raise TomoError(f"Some directions of the {title} are not finite.")
     alive = np.flatnonzero(lengths > 0)
+    zeros = len(rows) - len(alive)
+    sampled = len(rows) < total or len(alive) > most
     if len(alive) < 2:
         raise TomoError(f"There are fewer than two directions among the {title}.")
     if len(alive) > most:
@@ -261,7 +263,10 @@ def angles_between(
     unit = rows[alive] / lengths[alive, None]
     density, edges, magnitude, pairs = _compare(unit, progress or SilentProgress())
     n = len(unit)
-    drawn = f"{n:,} of {total:,} drawn with seed {seed}" if n < total else f"all {n:,}"
+    if sampled:
+        drawn = f"{n:,} of {total:,} directions, drawn with seed {seed},"
+    else:
+        drawn = f"all {n:,} directions" if n == total else f"{n:,} directions ({zeros:,} are 0)"
     mean = "their mean subtracted first" if centred else "nothing subtracted"
     return Angles(
         name=slug,
@@ -274,9 +279,9 @@ def angles_between(
         density=density,
         magnitude=magnitude,
         dimension=participation_ratio(unit),
-        random_dimension=n * d / (n + d + 1),
+        random_dimension=n * d / (n + d - 1),
         pairs=tuple(Pair(name(int(alive[a])), name(int(alive[b])), value) for value, a, b in pairs),
-        stated=f"Cosines of all pairs of {drawn} directions in {d} channels, {mean}.",
+        stated=f"Cosines of all pairs of {drawn} in {d} channels, {mean}.",
     )
 
 
