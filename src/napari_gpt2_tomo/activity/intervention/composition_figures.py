@@ -22,6 +22,9 @@ KIND_TITLES = {
 }
 """Kind → title of its plots."""
 
+MOST_NAMES = 24
+"""Heads in all that are named one by one."""
+
 MOST_LINES = 60
 """Lines of the graph: more hide each other."""
 
@@ -46,7 +49,11 @@ def overview_plot(found: Composition, place: tuple[int, int] | None = None) -> P
         middles = np.arange(n_layers) * n_heads + (n_heads - 1) / 2
         step = max(1, -(-n_layers // 16))
         names = [f"L{layer}" for layer in range(n_layers)]
-        axes.set_xticks(middles[::step], names[::step])
+        if size <= MOST_NAMES:
+            # Few heads: each has its own name, and its layer's.
+            middles, step = np.arange(size), 1
+            names = [f"L{place // n_heads}H{place % n_heads}" for place in range(size)]
+        axes.set_xticks(middles[::step], names[::step], rotation=90 if size <= MOST_NAMES else 0)
         axes.set_yticks(middles[::step], names[::step])
         edges = np.arange(1, n_layers) * n_heads - 0.5
         for lines in (axes.hlines(edges, -0.5, edges), axes.vlines(edges, edges, size)):
@@ -208,6 +215,8 @@ def _scores(
     image = heat_map(figure, axes, values, theme, limits, label, theme.diverging)
     # A score cannot be negative, though the colours go as far on both sides.
     image.colorbar.ax.set_xlim(max(0.0, limits[0]), limits[1])
+    if finite.size and float(finite.max()) > 1.02 * limits[1]:
+        image.colorbar.set_label(f"{label}; the darkest red goes up to {finite.max():.3g}")
 
 
 def _table(found: Composition) -> Table:

@@ -70,7 +70,7 @@ class Effect:
 
     @property
     def kl(self) -> float:
-        """Kullback–Leibler divergence of the distribution after from that before, in nats.
+        """Kullback–Leibler divergence KL(before ‖ after) of the distributions, in nats.
 
         Σ p_before · (log p_before − log p_after); 0 where nothing changed.
         """
@@ -128,7 +128,8 @@ class Metric:
     ----------
     kind
         ``"logit"`` of `token`, its logit ``"difference"`` to `other`, its ``"probability"``, or
-        ``"kl"``: the divergence of the changed distribution from the unchanged one, in nats.
+        ``"kl"``: KL(before ‖ after), the divergence of the unchanged distribution from the
+        changed one, in nats.
     token, other
         Token ids.
     """
@@ -162,7 +163,7 @@ class Metric:
         """What it is, for an axis."""
         names = [f"“{string(one)}”" for one in (self.token, self.other) if one is not None]
         return {
-            "kl": "KL divergence (nats)",
+            "kl": "KL(before ‖ after) in nats",
             "logit": f"logit of {names[0] if names else ''}",
             "probability": f"probability of {names[0] if names else ''}",
             "difference": f"logit of {' − '.join(names)}",

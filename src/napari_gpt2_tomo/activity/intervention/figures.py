@@ -70,7 +70,7 @@ def effect_plot(effect: Effect, count: int = 8, also: Sequence[int] = ()) -> Plo
 
     return Plot(
         "intervention-next-token",
-        f"Next token before and after; KL divergence {effect.kl:.3g} nats",
+        f"Next token before and after; KL(before ‖ after) {effect.kl:.3g} nats",
         draw,
         _table(rows),
         "; ".join(effect.changes) + ".",
@@ -174,10 +174,18 @@ def sweep_plot(sweep: Sweep, place: tuple[int, int] | None = None) -> Plot:
         _sweep_title(sweep),
         draw,
         Table.of_grid(values, layer=list(range(n_layers)), **{axis: list(columns)}),
-        f"{sweep.changes}; {label}. Without a change it is {sweep.unchanged:.4g}"
-        + (f", for the other prompt {sweep.source:.4g}." if sweep.source is not None else "."),
+        _sweep_caption(sweep, label),
         (6.4, max(2.8, 1.7 + 0.24 * n_layers)),
     )
+
+
+def _sweep_caption(sweep: Sweep, label: str) -> str:
+    where = f"{sweep.position} “{sweep.tokens.labels[sweep.position]}”"
+    text = f"{sweep.changes}. Colour: {label}, of the next token after {where}."
+    if sweep.metric.kind != "kl":
+        text += f" Without a change it is {sweep.unchanged:.4g}"
+        text += f", for the other prompt {sweep.source:.4g}." if sweep.source is not None else "."
+    return text
 
 
 def _sweep_title(sweep: Sweep) -> str:

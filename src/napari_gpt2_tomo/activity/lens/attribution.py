@@ -222,13 +222,10 @@ def _shares(
     rows.extend(_embedding(activity, reads, place))
     constants = list(reads.constants)
     for layer in range(activity.n_layers):
-        written = activity.read("attn_out", layer, place).astype(np.float64)
-        whole = float(written @ reads.attention[layer])
         gathered = activity.read("z", layer, slice(None), place).astype(np.float64)
         for head, values in enumerate(gathered):
             read = model.weight("o", layer=layer, head=head).T @ reads.heads[layer]
             rows.append((f"L{layer} H{head}", "head", layer, head, float(values @ read)))
-            whole -= rows[-1][-1]
         bias = optional(model, "o_bias", layer)
         if bias is not None:
             share = float(bias @ reads.heads[layer])

@@ -60,7 +60,7 @@ def sweep(
     how
         ``"zero"``, ``"mean"`` or ``"patch"``.
     metric
-        What is measured of the next token; None is the KL divergence from the unchanged one.
+        What is measured of the next token; None is KL(before ‖ after).
     source
         For ``"patch"``: the other prompt, of equal length.
     texts
@@ -92,7 +92,7 @@ def sweep(
     for layer, row in enumerate(cells):
         for first in range(0, width, rows):
             chunk = row[first : first + rows]
-            hook = _hook_ofbatch_of(chunk, [given.values(cell) for cell in chunk])
+            hook = _hook_of_rows(chunk, [given.values(cell) for cell in chunk])
             logits = logits_at(model, batch_of(model, tokens, len(chunk)), at, [hook], progress)
             values[layer, first : first + rows] = metric(logits, unchanged[0])
     theirs = None
@@ -149,7 +149,7 @@ def _cells(
     return [[change(whole(layer), (place,)) for place in places] for layer in layers]
 
 
-def _hook_ofbatch_of(chunk: Sequence[Change], given: Sequence[tuple[Sequence[int], F32]]) -> Hook:
+def _hook_of_rows(chunk: Sequence[Change], given: Sequence[tuple[Sequence[int], F32]]) -> Hook:
     """A hook that makes another change in each row of a batch, all at one site of one layer."""
 
     def put(tensor: torch.Tensor) -> torch.Tensor:

@@ -17,6 +17,9 @@ __all__ = ["STRONGEST", "heads_plot", "sources_plot", "steps_plot", "strongest_p
 KINDS = ("head", "mlp", "embedding", "bias", "rest")
 """Kinds of parts in the order of the theme's colours."""
 
+NOTHING = 1e-3
+"""Share of the largest part below which a part has no bar of its own."""
+
 STRONGEST = 16
 """Parts that have a bar of their own."""
 
@@ -30,7 +33,11 @@ HOW = (
 def strongest_plot(attribution: Attribution, count: int = STRONGEST) -> Plot:
     """The parts with the largest shares of a logit, and the rest of them together."""
     chosen = attribution.strongest(count)
+    # A bar of nothing tells nothing: those are among the others.
+    sizes = np.abs(attribution.values[chosen])
+    chosen = chosen[sizes > NOTHING * sizes.max(initial=0.0)]
     others = attribution.total - float(attribution.values[chosen].sum())
+    others = 0.0 if _signed(others) == "0.00" else others
     n_others = len(attribution.values) - len(chosen)
 
     def draw(figure: "Figure", theme: Theme) -> None:
@@ -42,10 +49,10 @@ def strongest_plot(attribution: Attribution, count: int = STRONGEST) -> Plot:
         kinds = [attribution.kinds[at] for at in chosen]
         colours = [theme.cycle[KINDS.index(kind)] for kind in kinds]
         if n_others:
-            labels.append(f"{n_others} others")
+            labels.append(f"{n_others} {'others' if n_others > 1 else 'other'}")
             values.append(others)
             colours.append(theme.faint)
-        row_bars(axes, labels, values, colours, theme, [f"{value:+.2f}" for value in values])
+        row_bars(axes, labels, values, colours, theme, [_signed(value) for value in values])
         axes.axvline(0, color=theme.text, linewidth=0.6)
         # Room for the numbers at both ends.
         axes.margins(x=0.24 if min(values) < 0 else 0.16)
@@ -65,6 +72,11 @@ def strongest_plot(attribution: Attribution, count: int = STRONGEST) -> Plot:
         HOW,
         (6.4, 1.4 + 0.22 * (len(chosen) + 1)),
     )
+
+
+def _signed(value: float) -> str:
+    """Two digits after the point; a zero has no sign."""
+    return "0.00" if abs(value) < 0.005 else f"{value:+.2f}"
 
 
 def heads_plot(attribution: Attribution) -> Plot:
@@ -122,6 +134,9 @@ def steps_plot(attribution: Attribution) -> Plot:
         axes.vlines(ends[:-1], places[:-1], places[1:], color=theme.faint, linewidth=0.8)
         axes.plot(attribution.total, len(names) - 0.2, "^", color=theme.accent, markersize=5)
         axes.axvline(0, color=theme.text, linewidth=0.6)
+        # Bars of no width would hold the axes' end where they stand.
+        axes.use_sticky_edges = False
+        axes.margins(x=0.04)
         axes.set_ylim(len(names) - 0.1, -0.7)
         axes.set_xlabel(f"sum up to here; in the end {attribution.total:.2f}")
         axes.tick_params(axis="y", length=0)
@@ -132,7 +147,8 @@ def steps_plot(attribution: Attribution) -> Plot:
         f"How the {attribution.target} builds up",
         draw,
         Table({"step": names, "share": shares, "up to here": begin + shares}),
-        HOW,
+        f"From top to bottom, each bar begins where the one before ended; the triangle is the end. "
+        f"{HOW}",
         (6.4, max(3.0, 1.2 + 0.2 * len(names))),
     )
 

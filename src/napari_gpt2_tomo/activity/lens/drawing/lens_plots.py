@@ -63,7 +63,14 @@ def lens_plot(
         "Logit lens: the likeliest next token in each state",
         draw,
         _table(lens, start, stop),
-        " ".join((READ, "The state at the bottom is the model's own prediction.", *lens.notes)),
+        " ".join(
+            (
+                "A column is a position of the text, a cell what would come after it.",
+                READ,
+                "The state at the bottom is the model's own prediction.",
+                *lens.notes,
+            )
+        ),
         (wide, max(3.4, 1.6 + 0.22 * len(lens.names))),
     )
 
@@ -141,7 +148,7 @@ def trace_plot(trace: Trace, layer: int | None = None) -> Plot:
             rotation_mode="anchor",
         )
         figure.legend(
-            *upper.get_legend_handles_labels(), loc="outside lower left", ncols=min(4, len(labels))
+            *upper.get_legend_handles_labels(), loc="outside lower left", ncols=min(6, len(labels))
         )
 
     place = trace.activity.tokens.labels[trace.position]
@@ -153,7 +160,7 @@ def trace_plot(trace: Trace, layer: int | None = None) -> Plot:
         f"Chosen tokens after {place} (token {trace.position}), state by state",
         draw,
         Table({**grid.columns, "rank": trace.rank.ravel()}),
-        READ,
+        f"Above the probability of each token, below its rank among all. {READ}",
         (7.0, 5.0),
     )
 
