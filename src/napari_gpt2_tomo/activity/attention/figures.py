@@ -215,8 +215,8 @@ def first_last_plot(activity: Activity) -> Plot:
         Table.of_grid(last, layer=layers.tolist(), key=_numbered(labels)),
         "Left: mean attention of each head's queries to the first token"
         + (" (the first query apart)" if causal else "")
-        + "; the line is the mean of a layer. Right: what the last token looks at, mean over a "
-        "layer's heads.",
+        + "; the heads of a layer stand side by side, the line is their mean. Right: what the "
+        "last token looks at, mean over a layer's heads.",
         size=(9.0, 3.8),
     )
 

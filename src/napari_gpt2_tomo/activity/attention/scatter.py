@@ -18,6 +18,9 @@ __all__ = ["scatter_plot"]
 SPAN = 0.1
 """Share at which the axis of a metric ends at least: what is nothing must not look like much."""
 
+DOT = 0.004
+"""Share of the axes within which two dots look like one."""
+
 NAME = (0.16, 0.045)
 """Shares of the axes that the name of a head takes in a scatter."""
 
@@ -76,15 +79,6 @@ def scatter_plot(
             axes.scatter(
                 across[marked], up[marked], s=80, facecolors="none", edgecolors=theme.accent
             )
-        for i in _apart(_worth_naming(across, up, there, named, marked), across, up):
-            axes.annotate(
-                names[i],
-                (across[i], up[i]),
-                xytext=(4, 3),
-                textcoords="offset points",
-                fontsize=theme.size - 1,
-                color=theme.accent if i == marked else theme.text,
-            )
         axes.margins(0.08)
         for name, (low, high), limit in (
             (x, axes.get_xlim(), axes.set_xlim),
@@ -92,6 +86,19 @@ def scatter_plot(
         ):
             if METRICS[name].unit == "share" and high < SPAN:
                 limit(min(low, -0.08 * SPAN), SPAN)
+        spans = float(np.ptp(axes.get_xlim())), float(np.ptp(axes.get_ylim()))
+        for i in _apart(_worth_naming(across, up, there, named, marked), across, up, spans):
+            # Heads that do the same lie on one dot.
+            off = np.hypot((across - across[i]) / spans[0], (up - up[i]) / spans[1])
+            twins = int((off < DOT).sum())
+            axes.annotate(
+                f"{names[i]} and {twins - 1} more" if twins > 1 else names[i],
+                (across[i], up[i]),
+                xytext=(4, 3),
+                textcoords="offset points",
+                fontsize=theme.size - 1,
+                color=theme.accent if i == marked else theme.text,
+            )
 
     return Plot(
         f"heads-{x}-{y}".replace("_", "-"),
@@ -114,14 +121,18 @@ def _worth_naming(
     return found
 
 
-def _apart(points: list[int], across: NDArray[Any], up: NDArray[Any]) -> list[int]:
-    """Those of some points whose names do not lie on the name of one before."""
-    ranges = [float(np.nanmax(values) - np.nanmin(values)) or 1.0 for values in (across, up)]
+def _apart(
+    points: list[int], across: NDArray[Any], up: NDArray[Any], spans: tuple[float, float]
+) -> list[int]:
+    """Those of some points whose names do not lie on the name of one before.
+
+    Spans are those of the axes: what is far apart in a narrow range is drawn close in a wide one.
+    """
     kept: list[int] = []
     for i in points:
         if not any(
-            abs(across[i] - across[j]) < NAME[0] * ranges[0]
-            and abs(up[i] - up[j]) < NAME[1] * ranges[1]
+            abs(across[i] - across[j]) < NAME[0] * spans[0]
+            and abs(up[i] - up[j]) < NAME[1] * spans[1]
             for j in kept
         ):
             kept.append(i)

@@ -122,15 +122,14 @@ def explained_plot(space: EmbeddingSpace) -> Plot:
         axes = figure.subplots()
         for name, colour in zip(names, theme.cycle, strict=False):
             curve = curves[name]
-            axes.plot(np.arange(1, len(curve) + 1), curve, color=colour, label=words[name])
-            for share in MILESTONES:
-                place = int(np.searchsorted(curve, share))
-                if place < len(curve):
-                    at = (place + 1, curve[place])
-                    axes.plot(*at, "o", color=colour, markersize=4)
-                    axes.annotate(
-                        str(place + 1), at, xytext=(5, -9), textcoords="offset points", color=colour
-                    )
+            places = [int(np.searchsorted(curve, share)) for share in MILESTONES]
+            places = [place for place in places if place < len(curve)]
+            taken = ", ".join(f"{place + 1} for {curve[place]:.0%}" for place in places)
+            axes.plot(
+                np.arange(1, len(curve) + 1), curve, color=colour, label=f"{words[name]}: {taken}"
+            )
+            # Their numbers stand in the legend: beside each other's dots they would overlap.
+            axes.plot([place + 1 for place in places], curve[places], "o", color=colour, ms=4)
         log_scale(axes, "x")
         axes.set_ylim(0, 1.02)
         axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
@@ -147,8 +146,8 @@ def explained_plot(space: EmbeddingSpace) -> Plot:
         }
     )
     caption = (
-        "Cumulative share of the variance about the mean; the dots are the components that half "
-        "and nine tenths of it take."
+        "Cumulative share of the variance about the mean; the dots are the numbers of components "
+        "that half and nine tenths of it take at least."
     )
     return Plot("explained-variance", "Explained variance", draw, table, caption)
 
@@ -201,14 +200,17 @@ def position_share_plot(space: EmbeddingSpace, which: Which = "tokens") -> Plot 
 
     def draw(figure: "Figure", theme: Theme) -> None:
         axes = figure.subplots()
-        axes.hist(values, bins=min(100, max(10, len(values) // 20)), color=theme.cycle[0])
+        # From 0 to what is to be compared, so that a bar is seen where all tokens have one share.
+        top = max(float(values.max(initial=0.0)), expected)
+        bins = min(100, max(10, len(values) // 20))
+        axes.hist(values, bins=bins, range=(0.0, top), color=theme.cycle[0])
         for at, colour, words in (
             (expected, theme.accent, f"random direction {expected:.1%}"),
             (float(np.median(values)), theme.text, f"median token {np.median(values):.1%}"),
         ):
             axes.axvline(at, color=colour, linewidth=1.2, label=words)
         axes.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-        axes.set_xlim(left=0)
+        axes.set_xlim(-0.01 * top, 1.04 * top)
         axes.set_xlabel("share of the squared length")
         axes.set_ylabel("tokens")
         axes.legend()

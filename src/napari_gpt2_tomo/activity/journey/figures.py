@@ -133,7 +133,10 @@ def path_plot(found: Paths, labels: Sequence[str], token: int | None = None) -> 
             **{title: flat[:, axis] for axis, title in enumerate(found.axes)},
         }
     )
-    caption = f"{found.stated} Each line is a token, from its embedding to its last state."
+    caption = (
+        f"{found.stated} Each line is a token, from its embedding to its last state, where its "
+        "name stands; “L0 a” is the state after the attention of layer 0, “L0” after its MLP."
+    )
     if found.far:
         hidden = ", ".join(f"{one} “{labels[one]}”" for one in found.far)
         caption += f" Too far off to be drawn here: {hidden}."
@@ -150,7 +153,7 @@ def cosine_plot(found: Journey, labels: Sequence[str], token: int = 0) -> Plot:
             _lines(axes, theme, values, token)
             axes.set_title(COSINES[name])
             axes.axhline(0, color=theme.faint, linewidth=0.6)
-            _state_axis(axes, found.states, MOST_TICKS // len(shown) + 2)
+            _state_axis(axes, found.states, MOST_TICKS)
         low = min(float(np.nanmin(values, initial=0.0)) for values in shown.values())
         grid[0].set_ylim(max(-1.05, min(low, 0.0) - 0.08), 1.05)
         figure.supylabel("cosine to the", fontsize=theme.size)
@@ -212,7 +215,7 @@ def size_plot(found: Journey, labels: Sequence[str], token: int = 0) -> Plot:
                 axes.yaxis.set_minor_formatter("")
             else:
                 axes.set_ylim(bottom=0)
-            _state_axis(axes, found.states, 6)
+            _state_axis(axes, found.states, MOST_TICKS)
         _name_line(grid[0], theme, labels, token)
 
     table = _table(
@@ -368,6 +371,7 @@ def _state_axis(axes: "Axes", found: States, most: int) -> None:
     ticks = state_ticks(found)
     places = thinned(len(ticks), most)
     axes.set_xticks(places, [ticks[place] for place in places], rotation=90)
+    axes.tick_params(axis="x", labelsize="small")
 
 
 def _token_axis(axes: "Axes", labels: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...base import TomoError
 from ...display.plots import Theme
 from ...page import Page, in_attribute, in_text
 from ..lens.chances import Chances
@@ -134,7 +135,10 @@ def _next(activity: Activity) -> str:
     """The likeliest next tokens as a table; nothing for an encoder."""
     if "logits" not in activity or (activity.model is not None and not activity.model.causal):
         return ""
-    chances = Chances.of_logits(activity.read("logits", -1))
+    try:
+        chances = Chances.of_logits(activity.read("logits", -1))
+    except TomoError as error:
+        return f'<p class="left">No next token: {in_text(str(error))}</p>'
     ids = chances.top(TOP)
     shares = np.exp(chances.log_probability[ids]).tolist()
     rows = "".join(
