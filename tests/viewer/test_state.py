@@ -14,13 +14,20 @@ from napari_gpt2_tomo.base import CheckpointError, DisplayError, TomoError
 from napari_gpt2_tomo.display.state import read_state
 from napari_gpt2_tomo.facade import Scan
 from napari_gpt2_tomo.viewer import state_dialogs
+from napari_gpt2_tomo.viewer.activity.layers import add_activity
 from napari_gpt2_tomo.viewer.commands import NO_SCAN
 from napari_gpt2_tomo.viewer.layers import add_scan
 from napari_gpt2_tomo.viewer.link import link_of
 from napari_gpt2_tomo.viewer.navigator.fly import go_to
 from napari_gpt2_tomo.viewer.navigator.pinning import pin
 from napari_gpt2_tomo.viewer.remembered import recent_scans
-from napari_gpt2_tomo.viewer.state import capture, open_session, save_script, save_session
+from napari_gpt2_tomo.viewer.state import (
+    NO_ACTIVITY,
+    capture,
+    open_session,
+    save_script,
+    save_session,
+)
 from napari_gpt2_tomo.viewer.view import link as link_in
 from napari_gpt2_tomo.viewer.view import view
 
@@ -235,6 +242,35 @@ def test_without_a_scan_there_is_nothing_to_save(other, tmp_path):
         save_session(other, tmp_path / "mine")
     with pytest.raises(DisplayError, match="cannot be read"):
         open_session(tmp_path / "absent.tomo.json", other)
+
+
+def test_activity_is_left_out_and_said(arranged, other, tmp_path, settle, said, monkeypatch):
+    """Its pictures have more axes than a scan, which must not confuse the sliders."""
+    from qtpy.QtWidgets import QFileDialog
+
+    from .activity.made_activity import made_activity
+
+    alone = capture(arranged)
+    add_activity(arranged, made_activity())
+    arranged.dims.set_point(range(1, 4), alone.view.point)
+    found = capture(arranged)
+    assert found.view.order == alone.view.order
+    np.testing.assert_allclose(found.view.point, alone.view.point)
+    monkeypatch.setattr(
+        QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "mine.tomo.json"), "")
+    )
+    state_dialogs.save_session_as(arranged)
+    assert said[-1].endswith(NO_ACTIVITY)
+    said.clear()
+    open_session(tmp_path / "mine.tomo.json", other)
+    settle()
+    assert said == []
+    assert len(other.layers) == 2
+    other.layers.clear()
+    add_activity(other, made_activity())
+    settle()
+    state_dialogs.save_session_as(other)
+    assert said[-1] == NO_ACTIVITY
 
 
 def test_the_menus_ask_for_a_file_and_say_what_they_did(

@@ -19,6 +19,8 @@ from ..display.state import (
 )
 from ..volume.choice import Choice
 from . import compat
+from .activity.array_link import array_link_of
+from .activity.overlay import overlay_of
 from .commands import NO_SCAN
 from .layers import is_image, layer_data
 from .link import ScanLink, link_of
@@ -29,7 +31,17 @@ if TYPE_CHECKING:
     from ..facade import Scan
     from .layers import LayerData
 
-__all__ = ["capture", "open_session", "read_session", "restore", "save_script", "save_session"]
+__all__ = [
+    "capture",
+    "left_out",
+    "open_session",
+    "read_session",
+    "restore",
+    "save_script",
+    "save_session",
+]
+
+NO_ACTIVITY = "Activity is no part of a scan session: 'Save the activity…' writes it to a file."
 
 Opened = tuple[ScanState, ScanLink]
 """A scan of a session, and what it became."""
@@ -124,7 +136,7 @@ def read_session(path: str) -> "list[LayerData]":
 
 
 def capture(viewer: Any, folder: Path | None = None) -> SessionState:
-    """What a viewer shows, as data.
+    """What a viewer shows, as data; activity is left out, see `left_out`.
 
     Parameters
     ----------
@@ -143,12 +155,15 @@ def capture(viewer: Any, folder: Path | None = None) -> SessionState:
     viewer = compat.real_viewer(viewer)
     links = list(dict.fromkeys(link for layer in viewer.layers if (link := link_of(layer))))
     if not links:
-        raise DisplayError(NO_SCAN)
+        raise DisplayError(left_out(viewer) or NO_SCAN)
     dims, camera = viewer.dims, viewer.scene.camera
+    # Pictures of activity have more axes than scans, which have the last ones.
+    n_axes = max(layer.ndim for layer in viewer.layers if link_of(layer))
+    skipped = int(dims.ndim) - n_axes
     view = ViewState(
         int(dims.ndisplay),
-        tuple(int(axis) for axis in dims.order),
-        tuple(float(at) for at in dims.point),
+        tuple(int(axis) - skipped for axis in dims.order if axis >= skipped),
+        tuple(float(at) for at in dims.point[skipped:]),
         tuple(float(at) for at in camera.center),
         float(camera.zoom),
         tuple(float(angle) for angle in camera.angles),
@@ -157,6 +172,13 @@ def capture(viewer: Any, folder: Path | None = None) -> SessionState:
         views_of(viewer) is not None,
     )
     return SessionState(tuple(_scan_state(viewer, link, folder) for link in links), view)
+
+
+def left_out(viewer: Any) -> str:
+    """What a session does not keep of a viewer, in a sentence; empty if it keeps everything."""
+    viewer = compat.real_viewer(viewer)
+    shown = any(array_link_of(layer) is not None for layer in viewer.layers)
+    return NO_ACTIVITY if shown or overlay_of(viewer) is not None else ""
 
 
 def restore(viewer: Any, state: SessionState, opened: Sequence[Opened]) -> list[str]:
@@ -249,11 +271,15 @@ def _scan_state(viewer: Any, link: ScanLink, folder: Path | None) -> ScanState:
         dict(link.scan.sizes),
     )
     layers = [layer for layer in viewer.layers if link_of(layer) is link]
+    console = link.console.state()
+    overlay = overlay_of(viewer)
+    if overlay is not None and overlay.link is link:
+        console["transfer"] = overlay.bare_transfer
     return ScanState(
         source,
         link.name,
         Choice.of(link.volume),
-        link.console.state(),
+        console,
         tuple(link.cursor.position),
         link.margins,
         any(layer.visible for layer in layers if is_image(layer)),

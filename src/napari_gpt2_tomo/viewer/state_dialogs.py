@@ -8,7 +8,7 @@ import napari
 from ..base import TomoError
 from ..display.state import SUFFIX
 from .commands import NO_SCAN, current_link
-from .state import open_session, save_script, save_session
+from .state import left_out, open_session, save_script, save_session
 from .work import show
 
 __all__ = ["open_session_from", "save_script_as", "save_session_as"]
@@ -50,7 +50,7 @@ def _ask(viewer: Any, title: str, kind: str, suffix: str) -> str:
 
     link = current_link(viewer)
     if link is None:
-        show_info(NO_SCAN)
+        show_info(left_out(viewer) or NO_SCAN)
         return ""
     start = f"{link.name}{suffix}"
     path, _ = QFileDialog.getSaveFileName(QApplication.activeWindow(), title, start, kind)
@@ -65,4 +65,4 @@ def _do(save: Any, viewer: Any, path: str) -> None:
     except TomoError as error:
         show(error)
     else:
-        show_info(f"Saved {written}.")
+        show_info(f"Saved {written}. {left_out(viewer)}".strip())

@@ -224,6 +224,13 @@ class Overlay:
         self._turned()
 
     @property
+    def bare_transfer(self) -> str:
+        """The transfer function that the weights have without the paint on them."""
+        console = self.link.console
+        grey = self._grey and console.transfer == ANATOMY
+        return DEFAULTS[console.signal] if grey else str(console.transfer)
+
+    @property
     def activity(self) -> Activity:
         """What is painted."""
         return self.strengths.activity
