@@ -18,7 +18,6 @@ from qtpy.QtWidgets import (
     QTabWidget,
     QToolButton,
     QVBoxLayout,
-    QWidget,
 )
 
 from ...activity.embedding.properties import property_of
@@ -30,6 +29,7 @@ from ..link import OWNER, ScanLink
 from ..preferences import PLUGIN
 from ..work import Job
 from .desk import desk_of
+from .docked import Docked
 from .embedding.choices import DIMENSIONS, PCA, POSITIONS, Asked
 from .embedding.explorer import Explorer, explorer_of
 from .embedding.explorer_tab import ExplorerTab
@@ -63,7 +63,7 @@ def open_embeddings(viewer: napari.Viewer) -> Any:
     return dock
 
 
-class EmbeddingDock(QWidget):  # type: ignore[misc]
+class EmbeddingDock(Docked):
     """Shows the embedding space of the scan of the active layer, or of a model that is opened.
 
     Without either, of the model that a prompt ran through.
@@ -72,7 +72,7 @@ class EmbeddingDock(QWidget):  # type: ignore[misc]
     """
 
     def __init__(self, viewer: napari.Viewer) -> None:
-        super().__init__()
+        super().__init__(viewer)
         self._viewer = compat.real_viewer(viewer)
         self._link: ScanLink | None = None
         self._scan: Scan | None = None
@@ -147,9 +147,8 @@ class EmbeddingDock(QWidget):  # type: ignore[misc]
         self._own = scan
         self._set_scan(scan, None)
 
-    def showEvent(self, event: Any) -> None:
-        """See Qt: read the tables when somebody looks."""
-        super().showEvent(event)
+    def come_to_front(self) -> None:
+        """See `Docked`: read the tables when somebody looks."""
         if self._stale:
             self._read()
 
@@ -188,7 +187,7 @@ class EmbeddingDock(QWidget):  # type: ignore[misc]
             self._close_own()
         self._show_space(None)
         self._stale = True
-        if self.isVisible():
+        if self.seen:
             self._read()
 
     def _read(self, checked: bool = False) -> None:

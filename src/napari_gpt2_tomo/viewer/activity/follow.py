@@ -11,6 +11,7 @@ from ...activity.record import Activity
 from ...base import TomoError
 from ..work import show
 from .desk import Desk, Place, desk_of
+from .docked import Docked
 from .model_bar import ModelBar
 
 __all__ = ["NOTHING", "Following"]
@@ -22,7 +23,7 @@ MARGIN = 8
 """Pixels between the edge of a dock and what is in it."""
 
 
-class Following(QWidget):  # type: ignore[misc]
+class Following(Docked):
     """A dock that shows the activity on its viewer's desk; a base class.
 
     A subclass adds its widgets to `content` in its own ``__init__`` and overrides `show_activity`
@@ -43,7 +44,7 @@ class Following(QWidget):  # type: ignore[misc]
     """
 
     def __init__(self, viewer: Any) -> None:
-        super().__init__()
+        super().__init__(viewer)
         self.viewer = viewer
         self.desk: Desk = desk_of(viewer)
         self._stale = True
@@ -111,22 +112,21 @@ class Following(QWidget):  # type: ignore[misc]
         self._pages.setCurrentIndex(1)
         self._try(lambda: self.show_activity(activity))
 
-    def showEvent(self, event: Any) -> None:
-        """See Qt: catch up with the desk."""
-        super().showEvent(event)
+    def come_to_front(self) -> None:
+        """See `Docked`: catch up with the desk."""
         if self._stale:
             self.refresh()
         elif self._behind:
             self._moved()
 
     def _changed(self) -> None:
-        if self.isVisible():
+        if self.seen:
             self.refresh()
         else:
             self._stale = True
 
     def _moved(self, place: Place | None = None) -> None:
-        if not self.isVisible():
+        if not self.seen:
             self._behind = True
             return
         if self._stale or self.message:

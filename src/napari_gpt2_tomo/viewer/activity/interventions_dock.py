@@ -116,8 +116,12 @@ class InterventionsDock(Following):
             self.composition.show_weights(weights)
 
     def _scans_changed(self, event: Any = None) -> None:
-        if self.activity is None and self.isVisible():
+        if self.activity is not None:
+            return
+        if self.seen:
             self.refresh()
+        else:
+            self._stale = True
 
     def _move(self, where: dict[str, int]) -> None:
         self.desk.move(**where)

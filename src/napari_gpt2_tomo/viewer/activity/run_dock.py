@@ -24,6 +24,7 @@ from ..console.wheel import WheelGuard
 from ..preferences import PLUGIN
 from ..work import Job, show
 from .desk import desk_of
+from .docked import Docked
 from .model_bar import ModelBar
 from .run.model_picker import ModelPicker
 from .run.options import ContinueForm, MeansForm
@@ -61,11 +62,11 @@ def open_run(viewer: napari.Viewer) -> Any:
     return open_dock(viewer, WIDGET)
 
 
-class RunDock(QWidget):  # type: ignore[misc]
+class RunDock(Docked):
     """Runs a prompt through a model and puts what was measured on the viewer's desk."""
 
     def __init__(self, viewer: napari.Viewer) -> None:
-        super().__init__()
+        super().__init__(viewer)
         self.viewer = viewer
         self.desk = desk_of(viewer)
         self._job: Job | None = None
