@@ -4,7 +4,7 @@ import pytest
 from napari.utils.notifications import notification_manager
 
 from napari_gpt2_tomo.base import TomoError
-from napari_gpt2_tomo.viewer import commands, samples
+from napari_gpt2_tomo.viewer import commands, samples, work
 from napari_gpt2_tomo.viewer.link import link_of
 from napari_gpt2_tomo.viewer.view import view
 
@@ -127,6 +127,8 @@ def test_a_download_shows_its_progress(viewer, monkeypatch, model):
         bar.update(40)
         return str(model / name)
 
+    # Bars come after a while, which is not what this is about.
+    monkeypatch.setattr(work, "PATIENCE", 0)
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_: None)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     seen = []

@@ -5,6 +5,7 @@ import pytest
 
 from napari_gpt2_tomo.base import Cancelled, TomoError
 from napari_gpt2_tomo.display.distribution import Distribution, Distributions
+from napari_gpt2_tomo.viewer import work
 from napari_gpt2_tomo.viewer.link import link_of
 from napari_gpt2_tomo.viewer.view import view
 from napari_gpt2_tomo.viewer.work import Job, wait_for
@@ -119,9 +120,11 @@ def test_contrast_follows_until_somebody_touches_it(
     assert high < link.volume.range[1]
 
 
-def test_progress_is_shown_while_it_lasts(viewer, new_model, settle, qtbot, stages):
+def test_progress_is_shown_while_it_lasts(viewer, new_model, settle, stages, monkeypatch):
     from napari.utils.progress import progress
 
+    # Bars come after a while, which is not what this is about.
+    monkeypatch.setattr(work, "PATIENCE", 0)
     view(new_model, viewer)
     stages["quick_look"].set()
     seen = []
@@ -183,8 +186,11 @@ def test_waiting_raises_what_the_work_raises(viewer):
         wait_for(fail)
 
 
-def test_cancelling_the_bar_stops_the_work(viewer, qtbot):
+def test_cancelling_the_bar_stops_the_work(viewer, monkeypatch):
     from napari.utils.progress import progress
+
+    # Bars come after a while, which is not what this is about.
+    monkeypatch.setattr(work, "PATIENCE", 0)
 
     def endless(report):
         report.start(10**9, "Endless work")

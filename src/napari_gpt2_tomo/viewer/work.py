@@ -20,6 +20,10 @@ TICKS = 1000
 GRACE = 2000
 """Milliseconds that work gets to notice that the process ends."""
 
+PATIENCE = 400
+"""Milliseconds after which work that still runs gets a bar: napari processes all waiting events
+when it makes one, which takes longer than most work does."""
+
 INTERVAL = 0.1
 """Seconds between two reports to the window: each one makes Qt process its events."""
 
@@ -49,10 +53,13 @@ class Job:
         on_stage: Callable[[Any], None],
         on_error: Callable[[Exception], None] | None = None,
     ) -> None:
+        from qtpy.QtCore import QTimer
         from superqt.utils import create_worker
 
         self.on_end: Callable[[], None] = _nothing
         self._bar: Any = None
+        self._description: str | None = None
+        self._patient = PATIENCE > 0
         self._on_stage = on_stage
         self.running = True
         report = _Report()
@@ -73,6 +80,8 @@ class Job:
         self._worker.finished.connect(self._ended)
         _running.add(self)
         self._worker.start()
+        if self._patient:
+            QTimer.singleShot(PATIENCE, self._out_of_patience)
 
     def cancel(self) -> None:
         """Ask the work to stop; it reports nothing any more."""
@@ -91,16 +100,28 @@ class Job:
 
     def _received(self, item: Any) -> None:
         if isinstance(item, _Announcement):
-            self._open_bar(item.description)
+            self._description = item.description
+            if not self._patient:
+                self._open_bar(item.description)
         elif isinstance(item, _Share):
             self._advance(item.share)
         elif item is not None:
             self._on_stage(item)
 
+    def _out_of_patience(self) -> None:
+        self._patient = False
+        wanted = self.running and not self._worker.abort_requested
+        if self._description is not None and wanted:
+            self._open_bar(self._description)
+
     def _open_bar(self, description: str) -> None:
         from napari.utils import cancelable_progress
 
-        self._close_bar()
+        if self._bar is not None:
+            # A bar that is there takes another name far sooner than another is made.
+            self._bar.reset()
+            self._bar.set_description(description)
+            return
         bar = cancelable_progress(total=TICKS, desc=description)
         # A new bar makes Qt process its events, among them perhaps the next
         # announcement, which has opened its bar by now, or the end of this work.
