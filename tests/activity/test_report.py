@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from napari_gpt2_tomo.activity.record import Activity, Source, Tokens
+from napari_gpt2_tomo.activity.record.finite import not_finite
 from napari_gpt2_tomo.activity.report import ROOMS, Drawn, Left, collect, write_report
 from napari_gpt2_tomo.activity.report.folder import whole_folder
 from napari_gpt2_tomo.base import Cancelled, SilentProgress, TomoError
@@ -112,7 +113,7 @@ def test_the_page_carries_its_pictures_and_trusts_no_text(activity, rooms, tmp_p
     assert page.count(">SVG<") == 0
     assert not list((tmp_path / "out").rglob("*.svg"))
     # e³ / (e³ + 4) of the likeliest token.
-    assert "83.39 %" in page
+    assert "83.4%" in page
 
 
 def test_a_report_replaces_a_report_and_nothing_else(activity, rooms, tmp_path):
@@ -183,3 +184,26 @@ def test_without_a_checkpoint_its_figures_are_left_out(activity, monkeypatch):
     kept = tuple(room for room in module.ROOMS if room.of_scan)
     monkeypatch.setattr(module, "ROOMS", kept)
     assert all(isinstance(one, Left) for one in collect(activity))
+
+
+def test_a_model_that_gives_nan_has_a_report_that_says_where_they_begin(activity, rooms, tmp_path):
+    stream = np.ones((3, 3, 4), np.float32)
+    stream[1, 2, 0] = np.nan
+    arrays = {"resid_post": stream, "logits": np.full((3, 5), np.nan, np.float32)}
+    broken = Activity(activity.tokens, arrays, activity.source)
+    report = write_report(broken, tmp_path / "out")
+    for name in ("index.html", "report.md", "report.json"):
+        text = (report.folder / name).read_text().replace("\\", "")
+        assert "From resid_post of layer 1 on there are values that are NaN or infinite" in text
+    assert "No next token: The model gives no finite logits" in report.page.read_text()
+
+
+def test_an_impossible_token_is_no_wrong_number(activity):
+    logits = activity.read("logits").copy()
+    logits[:, 0] = -np.inf
+    assert not_finite(Activity(activity.tokens, {"logits": logits}, activity.source)) is None
+
+
+def test_ids_without_strings_are_told_apart_in_the_text():
+    tokens = Tokens.of_ids([5, 17, 3])
+    assert Activity(tokens, {}, Source("x", None, "gpt2")).text == "5 17 3"

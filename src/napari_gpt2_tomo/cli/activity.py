@@ -83,7 +83,8 @@ def activity(
                 progress=progress,
             )
         read = loaded.run(text, progress=progress)
-        typer.echo(f"{read.source.name} read {len(read.tokens)} tokens", err=True)
+        count = len(read.tokens)
+        typer.echo(f"{read.source.name} read {count} token{'s' * (count != 1)}", err=True)
         with _scan_of(loaded.path) as scan:
             report = write_report(read, out, scan, theme=THEMES[theme], svg=svg, progress=progress)
     for one in report.left:

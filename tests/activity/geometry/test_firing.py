@@ -106,3 +106,18 @@ def test_the_plots_draw(post):
     peaks = np.abs(post[1]).max(axis=0)
     best = np.argsort(-peaks)[:5].tolist()
     assert list(dict.fromkeys(firing.table.columns["neuron"])) == best
+
+
+def test_layers_of_nan_have_no_shares_and_leave_the_others_alone(post):
+    whole = sparsity(planted(mlp_post=post))
+    post[1] = np.nan
+    found = sparsity(planted(mlp_post=post))
+    assert np.isnan(found.positive[1])
+    assert np.isnan(found.hoyer[1])
+    assert found.positive[2] == whole.positive[2]
+    shares = histograms(planted(mlp_post=post)).share
+    assert shares[1].sum() == 0
+    assert shares[2].sum() == pytest.approx(1)
+    post[:] = np.nan
+    with pytest.raises(TomoError, match="finite"):
+        histograms(planted(mlp_post=post))

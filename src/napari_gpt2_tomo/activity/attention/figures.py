@@ -269,7 +269,9 @@ def layer_plots(activity: Activity) -> Iterator[Plot]:
     """The patterns of all heads, a picture for each layer; none where they were not recorded."""
     if "pattern" in activity:
         for layer in range(len(activity["pattern"])):
-            yield layer_plot(activity, layer)
+            # Behind a weight that is NaN there is nothing to see.
+            if np.isfinite(activity.read("pattern", layer)).any():
+                yield layer_plot(activity, layer)
 
 
 FIGURES: tuple[Callable[[Activity], Plot | None], ...] = (

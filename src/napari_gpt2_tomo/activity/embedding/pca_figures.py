@@ -136,7 +136,7 @@ def explained_plot(space: EmbeddingSpace) -> Plot:
         axes.set_xlabel("principal components")
         axes.set_ylabel("variance explained")
         axes.grid(visible=True, axis="y")
-        axes.legend(loc="upper left")
+        axes.legend(loc="lower right")
 
     table = Table(
         {

@@ -110,13 +110,19 @@ def histograms(activity: Activity, where: Where = "mlp_post", bins: int = BINS) 
     Raises
     ------
     TomoError
-        The site was not recorded.
+        The site was not recorded, or has no finite values.
     """
     values = activity[where]
     layers = int(values.shape[0])
     ends = np.array(
-        [np.quantile(_flat(values[layer]), [TAILS, 1 - TAILS]) for layer in range(layers)]
-    )
+        [
+            np.quantile(flat, [TAILS, 1 - TAILS])
+            for flat in (_flat(values[layer]) for layer in range(layers))
+            if flat.size
+        ]
+    ).reshape(-1, 2)
+    if not ends.size:
+        raise TomoError(f"None of the {layers} layers has finite values of {where!r}.")
     low, high = float(ends[:, 0].min()), float(ends[:, 1].max())
     if low == high:
         low, high = low - 0.5, high + 0.5
@@ -213,10 +219,15 @@ def _within(axis: str, index: int | None, size: int) -> None:
 
 
 def _flat(values: object) -> F32:
-    return np.asarray(values, np.float32).ravel()
+    """What is finite, in a row."""
+    flat = np.asarray(values, np.float32).ravel()
+    return flat[np.isfinite(flat)]
 
 
 def _sparsity(block: F32) -> tuple[float, ...]:
+    """The columns of `Sparsity` for a layer; NaN where a value is not finite."""
+    if not np.isfinite(block).all():
+        return (float("nan"),) * 5
     wide = block.astype(np.float64)
     usual = np.sqrt(np.square(wide).mean())
     centred = wide - wide.mean()

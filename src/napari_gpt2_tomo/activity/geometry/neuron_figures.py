@@ -82,7 +82,8 @@ def sparsity_plot(found: Sparsity) -> Plot:
         for name, values in shares.items():
             left.plot(layers, values, marker="o", markersize=2.5, label=name)
         left.set_title("share of neurons")
-        left.set_ylim(0, max(0.6, 1.1 * max(float(one.max()) for one in shares.values())))
+        most = max(float(np.nanmax(one, initial=0.0)) for one in shares.values())
+        left.set_ylim(0, max(0.6, 1.1 * most))
         left.legend(loc="best")
         middle.plot(layers, found.hoyer, marker="o", markersize=2.5)
         middle.set_title("Hoyer's sparsity")

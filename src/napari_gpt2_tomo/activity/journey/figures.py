@@ -245,7 +245,7 @@ def update_plot(found: Updates, labels: Sequence[str], token: int = 0) -> Plot:
         for axes, group in ((left, shares), (right, cosines)):
             for colour, (name, values) in zip(theme.cycle, group.items(), strict=False):
                 layers = np.arange(len(values))
-                low, middle, high = np.nanquantile(values, [0.1, 0.5, 0.9], axis=1)
+                low, middle, high = np.array([_quantiles(one) for one in values]).T
                 axes.fill_between(layers, low, high, color=colour, alpha=0.18, linewidth=0)
                 axes.plot(layers, middle, color=colour, label=name)
                 axes.plot(
@@ -286,6 +286,12 @@ def update_plot(found: Updates, labels: Sequence[str], token: int = 0) -> Plot:
         "Lines are medians over the tokens, bands hold 80 % of them, dashes are one token.",
         (7.5, 3.2),
     )
+
+
+def _quantiles(values: F32) -> NDArray[np.float64]:
+    """Of what is there; NaN where no token has a value (nothing was added)."""
+    there = values[np.isfinite(values)]
+    return np.quantile(there, [0.1, 0.5, 0.9]) if there.size else np.full(3, np.nan)
 
 
 def _has_stream(activity: Activity) -> bool:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ...base import TomoError
 from ..record import Activity
-from .chances import F64
+from .chances import F64, NOT_FINITE
 from .directions import Directions, directions, optional
 from .words import labels_of, model_of, position_of, token_of
 
@@ -137,6 +137,7 @@ def logit_attribution(
     """
     model = model_of(activity, "The attribution of a logit")
     place = position_of(activity, position)
+    _must_be_finite(activity, place)
     first, second = _targets(activity, model, token, against, place)
     target, bias = _function(model, first, second)
     reads = directions(activity, model, target, bias, place)
@@ -163,6 +164,7 @@ def source_attribution(
     """
     model = model_of(activity, "The attribution of a logit")
     place = position_of(activity, position)
+    _must_be_finite(activity, place)
     reads = directions(
         activity,
         model,
@@ -179,6 +181,11 @@ def source_attribution(
             shared = values[head * len(values) // n_heads]
             found[layer, head] = pattern[head] * (shared @ read)
     return found
+
+
+def _must_be_finite(activity: Activity, place: int) -> None:
+    if not np.isfinite(activity.read("resid_post", -1, place)).all():
+        raise TomoError(NOT_FINITE)
 
 
 def _targets(

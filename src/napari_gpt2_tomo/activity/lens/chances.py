@@ -26,6 +26,12 @@ NATS_PER_BIT = float(np.log(2.0))
 LEAST = -200.0
 """Nats below which a probability is 0 in float32, so that 0·ln 0 is 0 and not undefined."""
 
+NOT_FINITE = (
+    "The model gives no finite logits here: a weight is NaN or infinite, or the numbers overflow "
+    "(then run it in float32)."
+)
+"""Why there is no prediction."""
+
 
 def log_chances(logits: ArrayLike) -> F32:
     """Logarithm of the softmax over the last axis, in nats.
@@ -148,10 +154,7 @@ class Chances:
         if values.ndim != 1 or values.size == 0:
             raise TomoError(f"Logits of one position are (vocab,), not {values.shape}.")
         if np.isnan(values).any() or not np.isfinite(values.max()):
-            raise TomoError(
-                "The model gives no finite logits here; its weights or its number type overflow. "
-                "Run it in float32."
-            )
+            raise TomoError(NOT_FINITE)
         return cls(values, log_chances(values))
 
     @property

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...base import TomoError
 from ..record import Activity, Tokens
-from .chances import F32, F64, Chances, entropies, log_chances, ranks
+from .chances import F32, F64, NOT_FINITE, Chances, entropies, log_chances, ranks
 from .words import position_of, strings_of
 
 if TYPE_CHECKING:
@@ -186,7 +186,10 @@ def reading(activity: Activity) -> Reading:
     step = max(1, LOGITS // vocab)
     for start in range(0, count - 1, step):
         stop = min(start + step, count - 1)
-        chance = log_chances(activity.read("logits", slice(start, stop)))
+        logits = activity.read("logits", slice(start, stop))
+        if not np.isfinite(logits.max()):
+            raise TomoError(NOT_FINITE)
+        chance = log_chances(logits)
         true = tokens.ids[start + 1 : stop + 1, None]
         surprisal[start + 1 : stop + 1] = -np.take_along_axis(chance, true, -1)[:, 0]
         rank[start + 1 : stop + 1] = ranks(chance, true)[:, 0]

@@ -284,7 +284,8 @@ def _read(model: "LanguageModel", stream: States, state: int, part: slice) -> F3
     logits = model.unembed(values, norm=stream.kind[state] != "final")
     if not np.isfinite(logits.max()):
         raise TomoError(
-            f"The state {stream.names[state]!r} gives no finite logits. Run the model in float32."
+            f"The state {stream.names[state]!r} gives no finite logits: a weight is NaN or "
+            "infinite, or the numbers overflow (then run the model in float32)."
         )
     return logits
 

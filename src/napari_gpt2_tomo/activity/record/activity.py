@@ -170,7 +170,12 @@ class Activity(Mapping[str, Any]):
     @property
     def text(self) -> str:
         """The text; put together from the tokens where only they are known."""
-        return self.tokens.text if self.tokens.text is not None else "".join(self.tokens.strings)
+        tokens = self.tokens
+        if tokens.text is not None:
+            return tokens.text
+        # Where the strings are the ids themselves, nothing else tells them apart.
+        numbers = tokens.strings == tuple(map(str, tokens.ids.tolist()))
+        return (" " if numbers else "").join(tokens.strings)
 
     def __repr__(self) -> str:
         return (

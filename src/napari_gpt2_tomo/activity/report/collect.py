@@ -12,7 +12,7 @@ from ..record import Activity
 if TYPE_CHECKING:
     from ...facade import Scan
 
-__all__ = ["ROOMS", "Drawn", "Left", "Room", "collect"]
+__all__ = ["ROOMS", "Drawn", "Left", "Room", "collect", "heading"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,12 @@ class Left:
 
     room: Room
     reason: str
+
+
+def heading(activity: Activity) -> str:
+    """What a report is about."""
+    count = len(activity.tokens)
+    return f"{activity.source.name} reads {count:,} {'token' if count == 1 else 'tokens'}"
 
 
 def collect(activity: Activity, scan: "Scan | None" = None) -> Iterator[Drawn | Left]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..record import Activity
-from .collect import ROOMS, Left
+from .collect import ROOMS, Left, heading
 
 if TYPE_CHECKING:
     from .write import Figure
@@ -20,7 +20,7 @@ def markdown(activity: Activity, figures: "Sequence[Figure]", left: Sequence[Lef
     source, tokens = activity.source, activity.tokens
     sizes = ", ".join(f"{name} {value:,}" for name, value in source.sizes.known().items())
     lines = [
-        f"# {_plain(source.name)} reads {len(tokens):,} tokens",
+        f"# {_plain(heading(activity))}",
         "",
         f"Model: {_plain(source.name)} ({_plain(source.family or 'family not known')}; {sizes})",
         "",

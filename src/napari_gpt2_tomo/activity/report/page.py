@@ -8,11 +8,12 @@ import numpy as np
 
 from ...base import TomoError
 from ...display.plots import Theme
+from ...display.plots.cells import percent
 from ...page import Page, in_attribute, in_text
 from ..lens.chances import Chances
 from ..lens.words import labels_of
 from ..record import Activity
-from .collect import ROOMS, Left
+from .collect import ROOMS, Left, heading
 
 if TYPE_CHECKING:
     from .write import Figure
@@ -79,7 +80,7 @@ def report_page(
     rooms = [room for room in ROOMS if room.name in told]
     body = [
         "<header>",
-        f"<h1>{in_text(source.name)} reads {len(activity.tokens):,} tokens</h1>",
+        f"<h1>{in_text(heading(activity))}</h1>",
         f'<p class="about">{_about(activity)}</p>',
         f'<p class="prompt" dir="auto" aria-label="The tokens">{_tokens(activity)}</p>',
         *(f"<p>Changed: {in_text(change)}</p>" for change in source.changes),
@@ -142,7 +143,7 @@ def _next(activity: Activity) -> str:
     ids = chances.top(TOP)
     shares = np.exp(chances.log_probability[ids]).tolist()
     rows = "".join(
-        f'<tr><td>{in_text(label)}</td><td class="n">{100 * share:.2f} %</td></tr>'
+        f'<tr><td>{in_text(label)}</td><td class="n">{percent(share)}</td></tr>'
         for label, share in zip(labels_of(activity, ids), shares, strict=True)
     )
     head = '<tr><th scope="col">Next token</th><th scope="col" class="n">Probability</th></tr>'

@@ -10,6 +10,7 @@ from ...base import Progress, SilentProgress, save_bytes, save_text
 from ...display.plots import LIGHT, Theme
 from ...page import write_page
 from ..record import Activity
+from ..record.finite import not_finite
 from .collect import Drawn, Left, Room, collect
 from .folder import MARK, WRITER, whole_folder
 from .markdown import markdown
@@ -102,6 +103,8 @@ def write_report(
     Cancelled
         `progress` asked to stop; nothing is left behind.
     """
+    if wrong := not_finite(activity):
+        activity = activity.replace(model=activity.model, notes=(*activity.notes, wrong))
     target = Path(folder)
     report = progress or SilentProgress()
     figures: list[Figure] = []

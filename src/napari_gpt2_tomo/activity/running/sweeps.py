@@ -88,6 +88,12 @@ def sweep(
         runs = n_layers * -(-width // rows) + 1 + (source is not None)
         progress.start(runs * n_layers, f"Changing {model.name}, {n_layers} × {width} times")
     unchanged = logits_at(model, batch_of(model, tokens, 1), at, (), progress)
+    if not np.isfinite(unchanged.max()):
+        raise TomoError(
+            f"{model.name} gives no finite logits on this text, so no change of them can be "
+            "measured: a weight is NaN or infinite, or the numbers overflow (then run it in "
+            "float32)."
+        )
     values = np.empty((n_layers, width), np.float32)
     for layer, row in enumerate(cells):
         for first in range(0, width, rows):
