@@ -1,7 +1,10 @@
 """The numbers of every family, beside those of transformers and beside each other."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
+import torch
 
 from activity.running.families import CAUSAL, CONFIGS, ENCODERS, MIXTURES, network
 from napari_gpt2_tomo.activity.running.model import LanguageModel
@@ -16,7 +19,6 @@ class Case:
     """One family's model, what was recorded on a text, and what transformers says of it."""
 
     def __init__(self, family, folder):
-        import torch
 
         self.family = family
         self.network = network(family)
@@ -218,10 +220,33 @@ def test_neurons_of_the_chosen_experts_make_what_the_mixture_adds(family, cases)
 @FAMILIES
 def test_unembedding_the_last_state_gives_the_logits(family, cases):
     case = cases(family)
-    if family == "distilbert":
-        pytest.skip("its head is spread over several modules")
     logits = case.model.unembed(case["resid_post"][-1])
     np.testing.assert_allclose(logits, case["logits"], rtol=1e-4, atol=1e-4)
+
+
+@FAMILIES
+def test_unembedding_keeps_the_axes_of_the_states(family, cases):
+    case = cases(family)
+    states = case["resid_post"]
+    logits = case.model.unembed(states)
+    assert logits.shape == (*states.shape[:-1], case["logits"].shape[-1])
+    assert logits.dtype == np.float32
+    np.testing.assert_allclose(logits[0], case.model.unembed(states[0]), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "opt", "gemma2"])
+def test_16_bit_weights_unembed_in_blocks_as_at_once(family, cases, monkeypatch, tmp_path):
+    model = LanguageModel(deepcopy(network(family)).to(torch.bfloat16), tmp_path)
+    states = cases(family)["resid_post"][-1]
+    whole = model.unembed(states)
+    monkeypatch.setattr("napari_gpt2_tomo.activity.running.unembedding.BLOCK", 3 * 16)
+    np.testing.assert_allclose(model.unembed(states), whole, rtol=1e-6, atol=1e-6)
+    normed = model.norm("final_norm", states)
+    plain = normed @ model.weight("unembedding")
+    cap = model.softcap
+    if cap is not None:
+        plain = cap * np.tanh(plain / cap)
+    np.testing.assert_allclose(whole, plain, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("family", CAUSAL)

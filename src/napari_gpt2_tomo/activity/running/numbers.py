@@ -1,16 +1,15 @@
 """The weights and norms of a model as numbers."""
 
 import threading
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from ...base import TomoError
 from .measure import Circuit
 from .norms import NormKind, NormNumbers, norm_numbers
+from .unembedding import has_simple_head, through_head, through_matrix
 from .weights import Weights
 
 __all__ = ["Numbers"]
@@ -23,12 +22,13 @@ class Numbers:
 
     Attributes
     ----------
-    name, circuit, lock
+    name, circuit, causal, lock
         See `LanguageModel`.
     """
 
     name: str
     circuit: Circuit
+    causal: bool
     lock: threading.RLock
     _weights: Weights
 
@@ -135,22 +135,17 @@ class Numbers:
         TomoError
             The model has no logits.
         """
-        network: Any = self.circuit.network
-        head = next((one for name in _HEADS if (one := getattr(network, name, None))), None)
-        if isinstance(head, nn.Module) and not isinstance(head, nn.Linear):
-            with self.lock, torch.no_grad():
-                given = torch.as_tensor(values).to(next(head.parameters()))
-                found: F32 = head(given).float().cpu().numpy()
-            return found
         if norm and self._weights.norm("final_norm", None) is not None:
             values = self.norm("final_norm", values)
-        logits = values @ self.weight("unembedding")
-        bias = self._weights.unembedding_bias
+        states, circuit = torch.as_tensor(values).float(), self.circuit
+        with self.lock, torch.no_grad():
+            if circuit.head is not None and not has_simple_head(circuit, self.causal):
+                chained: F32 = through_head(circuit.network, circuit.base, states).numpy()
+                return chained
+            found = through_matrix(self._weights, states)
+            bias = self._weights.unembedding_bias
         if bias is not None:
-            logits = logits + bias.float().cpu().numpy()
+            found += bias.float().cpu()
         cap = self.softcap
-        return logits if cap is None else (cap * np.tanh(logits / cap)).astype(np.float32)
-
-
-_HEADS = ("cls", "lm_head")
-"""Modules that give the logits; BERT's and RoBERTa's are more than a matrix."""
+        logits: F32 = found.numpy() if cap is None else (cap * torch.tanh(found / cap)).numpy()
+        return logits

@@ -166,14 +166,34 @@ class Weights:
         offset = getattr(table, "offset", 0)
         return values[offset:].T
 
+    def unembedding(self) -> tuple[torch.Tensor | None, torch.Tensor]:
+        """What the final state is multiplied by, as it is stored.
+
+        Returns
+        -------
+        project
+            ``(channel, width)`` where the matrix is not as wide as the stream, else None.
+        matrix
+            ``(width, vocab)``.
+
+        Raises
+        ------
+        TomoError
+            The model has none.
+        """
+        if self.head is None:
+            raise TomoError("This model has no 'unembedding'.")
+        project = below(self.base, self.wiring.project_out) if self._read is stored else None
+        matrix = oriented(self.head, self._read)
+        return None if project is None else oriented(project, self._read), matrix
+
     def _vocabulary(self, role: str) -> torch.Tensor | None:
         if self.head is None:
             return None
         if role.endswith("_bias"):
             return self.unembedding_bias
-        weight = oriented(self.head, self._read)
-        project = below(self.base, self.wiring.project_out) if self._read is stored else None
-        return weight if project is None else oriented(project, self._read).float() @ weight.float()
+        project, matrix = self.unembedding()
+        return matrix if project is None else project.float() @ matrix.float()
 
     def _projection(
         self, role: str, layer: int, head: int | None, expert: int | None
