@@ -49,7 +49,23 @@ class Reunion:
         self._later = Later(self._say)
         self._about: Activity | None = None
         self.words = ""
-        desk.changed.connect(self._desk_changed)
+        self._bars = 0
+
+    def enter(self) -> None:
+        """A bar shows this: hear the desk from the first one on."""
+        desk = self._desk()
+        if desk is not None and not self._bars:
+            desk.changed.connect(self._desk_changed)
+        self._bars += 1
+
+    def leave(self) -> None:
+        """A bar is gone: with the last one nobody asks for the model any more."""
+        self._bars -= 1
+        desk = self._desk()
+        if desk is not None and not self._bars:
+            desk.changed.disconnect(self._desk_changed, missing_ok=True)
+            self._later.cancel()
+            self.words = ""
 
     @property
     def running(self) -> bool:
@@ -138,11 +154,13 @@ class ModelBar(QWidget):  # type: ignore[misc]
         row.addWidget(self.said, stretch=1)
         row.addWidget(self.button)
         self._reunion.changed.connect(self.update_words)
+        self._reunion.enter()
         self.update_words()
 
     def let_go(self) -> None:
         """Hear nothing any more."""
         self._reunion.changed.disconnect(self.update_words, missing_ok=True)
+        self._reunion.leave()
 
     def update_words(self) -> None:
         """Say what can be done, or what goes on."""
