@@ -149,7 +149,7 @@ def test_a_model_without_unembedding_says_so(dock):
 
     dock.desk.show(run(real_data("minilm-fp16"), "Hello world"))
     finish_all()
-    assert "unembedding" in dock.said.text()
+    assert "encoder" in dock.message
 
 
 def test_a_dock_that_is_gone_hears_nothing_and_is_freed(qtbot, story):

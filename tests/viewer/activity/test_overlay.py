@@ -249,7 +249,7 @@ def test_the_dock_lists_what_was_used_and_paints_otherwise(painted, qtbot, settl
     assert dock.overlay is overlay
     assert dock.used.rowCount() == 12
     first = dock.used.item(0, 0).text()
-    layer, head = (int(word[1:]) for word in first.split()[:2])
+    layer, head = map(int, first.split()[0].removeprefix("L").split("H"))
     dock.used.cellClicked.emit(0, 0)
     assert (dock.desk.place.layer, dock.desk.place.head) == (layer, head)
     dock.sum.setCurrentIndex(2)

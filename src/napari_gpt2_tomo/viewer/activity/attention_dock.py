@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QMenu,
+    QPushButton,
     QSizePolicy,
     QSpinBox,
     QTabWidget,
@@ -95,8 +96,7 @@ class AttentionDock(Following):
         self.sinkless.setToolTip(
             "Many heads rest on the first token: leave it out, and show shares of the rest"
         )
-        self.save_button = QToolButton()
-        self.save_button.setText("Save…")
+        self.save_button = QPushButton("Save…")
         self.save_button.setToolTip("Save what this tab shows as PNG, SVG, or its numbers as CSV")
         self.save_button.clicked.connect(self._save)
         looks = QHBoxLayout()

@@ -16,7 +16,6 @@ from qtpy.QtWidgets import (
     QPushButton,
     QSizePolicy,
     QTabWidget,
-    QToolButton,
     QVBoxLayout,
 )
 
@@ -84,8 +83,7 @@ class EmbeddingDock(Docked):
         self.name.setTextFormat(Qt.TextFormat.PlainText)
         self.name.setWordWrap(True)
         self.name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.open_button = QToolButton()
-        self.open_button.setText("Open…")
+        self.open_button = QPushButton("Open…")
         self.open_button.setToolTip("Open a model's folder for its embeddings alone")
         self.open_button.clicked.connect(self._ask)
         self.message = QLabel()

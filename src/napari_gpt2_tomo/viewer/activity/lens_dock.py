@@ -91,6 +91,11 @@ class LensDock(Following):
         """See `Following`."""
         if activity.model is None:
             raise TomoError(f"The logit lens needs the model {activity.source.name}: run it again.")
+        if not activity.model.causal:
+            raise TomoError(
+                f"{activity.source.name} is an encoder: it reads a text as a whole and does not "
+                "predict next tokens."
+            )
         if activity is not self._seen:
             few = activity.n_layers <= FEW and "resid_mid" in activity
             self.halves.blockSignals(True)

@@ -142,7 +142,7 @@ class OverlayDock(Following):
         for column, kind in enumerate(kinds):
             letter = "H" if column == 0 else "N"
             for row, one in enumerate(kind):
-                item = QTableWidgetItem(f"L{one.layer} {letter}{one.index}   {one.strength:.2f}")
+                item = QTableWidgetItem(f"L{one.layer}{letter}{one.index}   {one.strength:.2f}")
                 item.setData(USED, one)
                 item.setToolTip("Click: look at it in every dock; double click: go to its weights")
                 self.used.setItem(row, column, item)

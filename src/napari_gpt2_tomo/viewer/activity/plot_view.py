@@ -85,12 +85,13 @@ class PlotView(QWidget):  # type: ignore[misc]
         self._resized = QTimer(self)
         self._resized.setSingleShot(True)
         self._resized.setInterval(REST)
-        self._resized.timeout.connect(self.redraw)
+        self._resized.timeout.connect(self._redraw_if_seen)
         # napari changes the palette of a widget several times when its theme is another.
         self._recoloured = QTimer(self)
         self._recoloured.setSingleShot(True)
         self._recoloured.setInterval(0)
-        self._recoloured.timeout.connect(self._recolour)
+        self._recoloured.timeout.connect(self._catch_up)
+        self._late = False
         self.canvas.mpl_connect("button_press_event", self._click)
         self.canvas.mpl_connect("motion_notify_event", self._hover)
         self.show_plot(None)
@@ -115,6 +116,7 @@ class PlotView(QWidget):  # type: ignore[misc]
         import matplotlib as mpl
 
         self._theme = theme = theme_of(self)
+        self._late = False
         with mpl.rc_context(theme.settings()):
             self.figure.clear()
             self.figure.set_facecolor(theme.ground)
@@ -129,6 +131,12 @@ class PlotView(QWidget):  # type: ignore[misc]
         if self._plot is not None:
             self._resized.start()
 
+    def paintEvent(self, event: Any) -> None:
+        """See Qt: what waited is drawn when it is seen."""
+        super().paintEvent(event)
+        if self._late:
+            self._recoloured.start()
+
     def changeEvent(self, event: Any) -> None:
         """See Qt: another theme needs other colours."""
         super().changeEvent(event)
@@ -139,8 +147,14 @@ class PlotView(QWidget):  # type: ignore[misc]
         """Say something at the mouse, until it moves; nothing where the text is empty."""
         QToolTip.showText(QCursor.pos(), text, self.canvas)
 
-    def _recolour(self) -> None:
-        if self._plot is not None and theme_of(self) != self._theme:
+    def _catch_up(self) -> None:
+        if self._plot is not None and (self._late or theme_of(self) != self._theme):
+            self._redraw_if_seen()
+
+    def _redraw_if_seen(self) -> None:
+        """Draw again; one that lies behind a tab waits, for a dozen of them take a second."""
+        self._late = self.visibleRegion().isEmpty()
+        if not self._late:
             self.redraw()
 
     def _click(self, event: Any) -> None:

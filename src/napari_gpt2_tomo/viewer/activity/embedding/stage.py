@@ -24,6 +24,8 @@ class Before:
         camera = viewer.scene.camera
         self._camera = {name: getattr(camera, name) for name in ("center", "zoom", "angles")}
         self._ndisplay = viewer.dims.ndisplay
+        active = viewer.layers.selection.active
+        self._active = None if active is None else ref(active)
         self._layers = [ref(layer) for layer in viewer.layers if layer.visible]
         for layer in viewer.layers:
             layer.visible = False
@@ -39,6 +41,9 @@ class Before:
             layer.visible = True
         for name, value in self._camera.items():
             setattr(viewer.scene.camera, name, value)
+        active = None if self._active is None else self._active()
+        if active in viewer.layers and not viewer.layers.selection:
+            viewer.layers.selection.active = active
 
 
 def see_depth(viewer: Any, whole: bool) -> None:

@@ -12,7 +12,6 @@ from qtpy.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QPushButton,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -62,9 +61,7 @@ class ChangeTab(QWidget):  # type: ignore[misc]
         self.list = _Changes()
         self.list.setMaximumHeight(LIST_HEIGHT)
         self.list.setToolTip("What is ticked is changed, all at once")
-        self.remove_button, self.clear_button = QToolButton(), QToolButton()
-        self.remove_button.setText("Remove")
-        self.clear_button.setText("Remove all")
+        self.remove_button, self.clear_button = QPushButton("Remove"), QPushButton("Remove all")
         self.everywhere = QCheckBox("Show in all docks")
         self.everywhere.setToolTip("Put the run with these changes on the desk, beside the first")
         self.also = QLineEdit()

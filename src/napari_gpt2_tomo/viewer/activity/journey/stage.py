@@ -74,6 +74,7 @@ class Stage:
             "labels": tuple(viewer.dims.axis_labels),
             "step": tuple(viewer.dims.current_step),
             "margin": tuple(viewer.dims.margin_left),
+            "active": viewer.layers.selection.active,
             "axes": viewer.scene.overlays.axes.visible,
             "overlay": {name: getattr(overlay, name) for name in _OVERLAY},
         }
@@ -129,6 +130,8 @@ class Stage:
         dims.ndisplay = before["ndisplay"]
         camera = viewer.scene.camera
         camera.center, camera.zoom, camera.angles = before["camera"]
+        if before["active"] in viewer.layers and not viewer.layers.selection:
+            viewer.layers.selection.active = before["active"]
 
     def _keep(self, event: Any = None) -> None:
         """Write the picture's words again when another has written on the canvas."""

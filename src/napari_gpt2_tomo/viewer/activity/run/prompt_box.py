@@ -169,8 +169,8 @@ class PromptBox(QWidget):  # type: ignore[misc]
 
 def chips(shown: Sequence[Piece], dark: bool) -> str:
     """Tokens side by side as rich text, in turns on two grounds; white space is visible."""
-    grounds = ("#3d4657", "#2f5249") if dark else ("#d6e2fb", "#d8f0e3")
-    faint = "#9aa3b2" if dark else "#5c6675"
+    grounds = ("#45558a", "#24473a") if dark else ("#bfd3fa", "#dff5e8")
+    faint = "#c9d0dc" if dark else "#4b5563"
     words = []
     for number, piece in enumerate(shown[:MOST]):
         text = escape(visible(piece.text))
