@@ -97,7 +97,7 @@ class Reader:
         if not truncate:
             raise TomoError(
                 f"The text has {len(tokens):,} tokens, {over:,} more than {self.name} has room "
-                f"for ({context:,}). Shorten it, or let it be cut (truncate=True)."
+                f"for ({context:,}). Shorten it; in Python, truncate=True cuts it."
             )
         # A causal model is asked what comes next, so its end counts; tokenizers cut the text of an
         # encoder at its end. What the tokenizer added stays.
