@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...display.plots import Plot, Table, Theme
+from ...display.plots.cells import cut
 from ..record import Activity, Tokens
 from .circuits import Circuits
 from .contributions import score_terms, written_logits
@@ -50,7 +51,7 @@ def score_plot(activity: Activity, layer: int, head: int, query: int) -> Plot:
         left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1))
         picture = _signed(left, terms, theme, aspect="auto")
         left.set(xlabel="dimension of the head", yticks=range(len(labels)))
-        left.set_yticklabels([_short(label) for label in labels])
+        left.set_yticklabels([cut(label) for label in labels])
         left.tick_params(length=0)
         right.barh(range(len(labels)), weights[kept], color=theme.accent)
         right.set(xlabel="attention", xlim=(0, 1))
@@ -111,7 +112,7 @@ def written_plot(
         # As in the maps of circuits: warm raises, cold lowers.
         inks = [theme.cycle[1] if value >= 0 else theme.cycle[0] for value in values]
         axes.barh(places, values, color=inks, height=0.75)
-        axes.set_yticks(places, [_short(one) for one in names])
+        axes.set_yticks(places, [cut(one) for one in names])
         axes.tick_params(axis="y", length=0)
         axes.axvline(0, color=theme.faint, linewidth=0.8)
         axes.invert_yaxis()
@@ -199,7 +200,3 @@ def _names(tokenizer: Any, ids: Sequence[int]) -> list[str]:
     """Names of ids; the numbers themselves without a tokenizer."""
     strings = [str(id) if tokenizer is None else tokenizer.string(id) for id in ids]
     return list(Tokens.of_ids(ids, strings).labels)
-
-
-def _short(label: str, most: int = 16) -> str:
-    return label if len(label) <= most else f"{label[: most - 1]}…"

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...display.plots import Table, Theme
+from ...display.plots.cells import cut
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,15 +86,11 @@ def token_ticks(axes: "Axes", labels: Sequence[str], theme: Theme, axis: str) ->
     size = float(np.clip(points, LEGIBLE, theme.size))
     every = max(1, int(np.ceil(LEGIBLE / points)), -(-n // MOST_LABELS))
     places = list(range(0, n, every))
-    names = [_short(labels[i]) for i in places]
+    names = [cut(labels[i]) for i in places]
     if axis == "x":
         axes.set_xticks(places, names, rotation=90, fontsize=size)
     else:
         axes.set_yticks(places, names, fontsize=size)
-
-
-def _short(label: str, most: int = 14) -> str:
-    return label if len(label) <= most else f"{label[: most - 1]}…"
 
 
 def whole_ticks(axes: "Axes", n: int) -> None:

@@ -240,7 +240,8 @@ def _overview(activity: Activity) -> Plot | None:
 
 
 def _first_last(activity: Activity) -> Plot | None:
-    return first_last_plot(activity) if "pattern" in activity else None
+    several = len(activity.tokens) > 1
+    return first_last_plot(activity) if "pattern" in activity and several else None
 
 
 def _scatter(activity: Activity) -> Plot | None:
@@ -266,8 +267,11 @@ def _induction(activity: Activity) -> Plot | None:
 
 
 def layer_plots(activity: Activity) -> Iterator[Plot]:
-    """The patterns of all heads, a picture for each layer; none where they were not recorded."""
-    if "pattern" in activity:
+    """The patterns of all heads, a picture for each layer; none where they were not recorded.
+
+    Nor of a single token, which looks at itself in all of them.
+    """
+    if "pattern" in activity and len(activity.tokens) > 1:
         for layer in range(len(activity["pattern"])):
             # Behind a weight that is NaN there is nothing to see.
             if np.isfinite(activity.read("pattern", layer)).any():

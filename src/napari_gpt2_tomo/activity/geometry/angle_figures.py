@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...display.plots import Plot, Table, Theme
+from ...display.plots import Plot, Table, Theme, log_scale
 from .superposition import Angles, random_density, random_magnitude
 
 if TYPE_CHECKING:
@@ -42,11 +42,9 @@ def angles_plot(found: Angles) -> Plot:
                 found.random_dimension,
             ),
         )
-        axes.set_yscale("log")
+        log_scale(axes, "y")
         top = max(float(found.density.max()), float(random.max()))
         axes.set_ylim(LOWEST, 2 * top)
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter("")
         seen = np.abs(middles)[np.maximum(found.density, random) > LOWEST]
         reach = min(1.0, 1.1 * float(seen.max(initial=0.1)))
         axes.set_xlim(-reach, reach)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ...display.plots import Plot, Table, Theme
+from ...display.plots import Plot, Table, Theme, log_scale
 from ...display.plots.cells import cut
-from ..journey.panels import panels, whole_numbers
+from ..journey.panels import over_layers, panels, whole_numbers
 from ..record import Activity, site
 from .alignment import PAIRS, Alignment
 from .firing import NEAR_ZERO, STRONG, Histograms, Sparsity, strongest_neurons
@@ -91,9 +91,7 @@ def sparsity_plot(found: Sparsity) -> Plot:
         right.plot(layers, found.kurtosis, marker="o", markersize=2.5)
         right.axhline(3, color=theme.faint, linestyle="--", linewidth=0.9)
         right.set_title("kurtosis (normal: 3)")
-        right.set_yscale("log")
-        right.yaxis.set_major_formatter("{x:g}")
-        right.yaxis.set_minor_formatter("")
+        log_scale(right, "y")
         for axes in (left, middle, right):
             axes.set_xlim(-0.3, len(layers) - 0.7)
             axes.set_xlabel("layer")
@@ -177,11 +175,9 @@ def alignment_plot(found: Alignment) -> Plot:
     def draw(figure: "Figure", theme: Theme) -> None:
         grid = panels(figure, len(found.cosines), sharey=True)
         for axes, (name, layers) in zip(grid, found.cosines.items(), strict=True):
-            places = np.arange(len(layers))
             levels = [0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0]
-            low, five, quarter, middle, three, most, high = np.array(
-                [_quantiles(one, levels) for one in layers]
-            ).T
+            places, quantiles = over_layers(np.array([_quantiles(one, levels) for one in layers]))
+            low, five, quarter, middle, three, most, high = quantiles.T
             axes.axhspan(
                 -2 * found.sigma,
                 2 * found.sigma,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...display.plots import Plot, Table, Theme
+from ...display.plots import Plot, Table, Theme, log_scale
 from ..journey.panels import panels
 from .gains import Gains
 from .norm import NormSteps
@@ -161,9 +161,7 @@ def gains_plot(found: Gains) -> Plot:
             title = f"ρ = {rho:+.2f}" if np.isfinite(rho) else "all gains equal"
             axes.set_title(f"L{layer}   {title}" if layers > 1 else title)
             if wide:
-                axes.set_xscale("log")
-                axes.xaxis.set_major_formatter("{x:g}")
-                axes.xaxis.set_minor_formatter("")
+                log_scale(axes, "x")
         figure.supxlabel(found.meaning, fontsize=theme.size)
         figure.supylabel("gain", fontsize=theme.size)
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...display.plots import Plot, Table, Theme
+from ...display.plots import Plot, Table, Theme, log_scale
 from ..record import Activity
 from ..record.states import States
 from .numbers import Journey, Updates, journey, updates
-from .panels import panels, thinned, whole_numbers
+from .panels import over_layers, panels, thinned, whole_numbers
 from .paths import Paths, paths
 
 if TYPE_CHECKING:
@@ -145,7 +145,13 @@ def path_plot(found: Paths, labels: Sequence[str], token: int | None = None) -> 
 
 def cosine_plot(found: Journey, labels: Sequence[str], token: int = 0) -> Plot:
     """Cosines of the states to what they come from and go to: a line for each token."""
-    shown = _cosines(found)
+    # After a single token none follows: that panel would be empty.
+    single = found.norm.shape[1] == 1
+    shown = {
+        name: values
+        for name, values in _cosines(found).items()
+        if not (single and name == "following")
+    }
 
     def draw(figure: "Figure", theme: Theme) -> None:
         grid = panels(figure, len(shown), sharey=True)
@@ -209,10 +215,7 @@ def size_plot(found: Journey, labels: Sequence[str], token: int = 0) -> Plot:
         grid[2].set_title("spread: trace of the covariance")
         for axes in grid:
             if _spans_decades(axes.dataLim.intervaly):
-                axes.set_yscale("log")
-                # matplotlib writes powers as formulas, which themes leave unread.
-                axes.yaxis.set_major_formatter("{x:g}")
-                axes.yaxis.set_minor_formatter("")
+                log_scale(axes, "y")
             else:
                 axes.set_ylim(bottom=0)
             _state_axis(axes, found.states, MOST_TICKS)
@@ -244,12 +247,12 @@ def update_plot(found: Updates, labels: Sequence[str], token: int = 0) -> Plot:
         left, right = panels(figure, 2)
         for axes, group in ((left, shares), (right, cosines)):
             for colour, (name, values) in zip(theme.cycle, group.items(), strict=False):
-                layers = np.arange(len(values))
-                low, middle, high = np.array([_quantiles(one) for one in values]).T
+                layers, shown = over_layers(values)
+                low, middle, high = np.array([_quantiles(one) for one in shown]).T
                 axes.fill_between(layers, low, high, color=colour, alpha=0.18, linewidth=0)
                 axes.plot(layers, middle, color=colour, label=name)
                 axes.plot(
-                    layers, values[:, token], color=colour, linestyle=(0, (2, 2)), linewidth=1.1
+                    layers, shown[:, token], color=colour, linestyle=(0, (2, 2)), linewidth=1.1
                 )
             axes.set_xlabel("layer")
             whole_numbers(axes)

@@ -1,12 +1,18 @@
 """Axes of a figure that is wide on paper and may be narrow in a dock."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["panels", "thinned", "whole_numbers"]
+__all__ = ["over_layers", "panels", "thinned", "whole_numbers"]
+
+ALONE = 0.25
+"""Layers to either side that a line has which stands for one layer alone."""
 
 NARROW = 0.5
 """Width over height of a panel below which panels stand below each other."""
@@ -53,8 +59,21 @@ def thinned(count: int, most: int) -> list[int]:
     return places
 
 
+def over_layers(values: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    """Places and values of lines and bands over layers; of one layer a short piece that is seen.
+
+    Parameters
+    ----------
+    values
+        ``(layer, ...)``.
+    """
+    if len(values) == 1:
+        return np.array([-ALONE, ALONE]), np.repeat(values, 2, axis=0)
+    return np.arange(len(values), dtype=np.float64), values
+
+
 def whole_numbers(axes: "Axes") -> None:
     """Ticks of the horizontal axis only at whole numbers."""
     from matplotlib.ticker import MaxNLocator
 
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ....display.plots import Plot, Table, Theme
+from ....display.plots import Plot, Table, Theme, log_scale
 from ....display.plots.cells import cut, heat_map, label_lines, label_tokens, write_cells
 from ..chances import NATS_PER_BIT
 from ..projection import Lens, Trace
@@ -129,9 +129,8 @@ def trace_plot(trace: Trace, layer: int | None = None) -> Plot:
             lower.plot(places, trace.rank[:, choice], **style)
         upper.set_ylim(-0.03, 1.03)
         upper.set_ylabel("probability")
-        lower.set_yscale("log")
+        log_scale(lower, "y")
         lower.set_ylim(max(10, trace.rank.max(initial=1)) * 1.5, 0.8)
-        lower.yaxis.set_major_formatter("{x:,.0f}")
         lower.minorticks_off()
         lower.set_ylabel("rank (1 = likeliest)")
         for axes in (upper, lower):
@@ -179,7 +178,7 @@ def certainty_plot(lens: Lens) -> Plot:
             axes.plot(places, bits, color=theme.faint, linewidth=0.6, alpha=0.7)
             axes.plot(places, bits.mean(axis=1), color=theme.accent, marker="o", markersize=3)
             axes.set_ylabel(label)
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(0, 1.06 * float(np.nanmax(bits, initial=0.0)) or 1.0)
             axes.grid(axis="y")
         step = max(1, -(-len(places) // 16))
         shown = places[::-1][::step][::-1]
