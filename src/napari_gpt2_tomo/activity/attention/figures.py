@@ -1,6 +1,7 @@
 """Pictures of attention: patterns, all heads, and what the heads are like."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -263,7 +264,8 @@ def _induction(activity: Activity) -> Plot | None:
     except TomoError:
         # Too small a vocabulary or context: there is nothing to show.
         return None
-    return scatter_plot(probed, "random_previous", "induction")
+    plot = scatter_plot(probed, "random_previous", "induction")
+    return replace(plot, caption=f"{plot.caption} Of one such text, drawn with seed 0.")
 
 
 def layer_plots(activity: Activity) -> Iterator[Plot]:

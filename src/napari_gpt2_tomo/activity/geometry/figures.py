@@ -1,6 +1,7 @@
 """The plots of the geometry that a report shows."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from ...base import TomoError
 from ...display.plots import Plot
@@ -51,7 +52,9 @@ def _sparsity(activity: Activity) -> Plot | None:
 def _firing(activity: Activity) -> Plot | None:
     if "mlp_post" not in activity:
         return None
-    return firing_plot(activity, activity.n_layers // 2)
+    plot = firing_plot(activity, activity.n_layers // 2)
+    said = " Drawn is the layer in the middle of the model."
+    return None if plot is None else replace(plot, caption=plot.caption + said)
 
 
 def _alignment(activity: Activity) -> Plot | None:
