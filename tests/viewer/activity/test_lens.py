@@ -114,7 +114,7 @@ def test_a_part_that_is_clicked_is_looked_at(dock):
     parts = dock.parts
     assert "·Lily" in parts.view.plot.title
     names = list(parts.view.plot.table.columns["part"])
-    click(parts.view, 0.1, names.index("L4 H0"))
+    click(parts.view, 0.1, names.index("L4H0"))
     assert (dock.desk.place.layer, dock.desk.place.head) == (4, 0)
     parts.choice.setCurrentText("Heads and MLPs")
     click(parts.view, 6, 3)

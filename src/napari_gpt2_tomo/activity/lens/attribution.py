@@ -232,7 +232,7 @@ def _shares(
         gathered = activity.read("z", layer, slice(None), place).astype(np.float64)
         for head, values in enumerate(gathered):
             read = model.weight("o", layer=layer, head=head).T @ reads.heads[layer]
-            rows.append((f"L{layer} H{head}", "head", layer, head, float(values @ read)))
+            rows.append((f"L{layer}H{head}", "head", layer, head, float(values @ read)))
         bias = optional(model, "o_bias", layer)
         if bias is not None:
             share = float(bias @ reads.heads[layer])
