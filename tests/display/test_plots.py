@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_gpt2_tomo.base import DisplayError
-from napari_gpt2_tomo.display.plots import DARK, LIGHT, THEMES, Plot, Table, readable
+from napari_gpt2_tomo.display.plots import DARK, LIGHT, THEMES, Plot, Table, log_scale, readable
 from napari_gpt2_tomo.display.plots.letters import families, readable_labels
 
 UNKNOWN = "\U00012000"
@@ -85,3 +85,34 @@ def test_the_ending_says_what_is_written(tmp_path):
     with pytest.raises(DisplayError, match=r"\.png, \.svg or \.csv"):
         PLOT.save(tmp_path / "a.gif")
     assert not (tmp_path / "a.gif").exists()
+
+
+def ticks(low, high, which="y", minor=False):
+    """What is written along a logarithmic axis."""
+
+    def draw(figure, theme):
+        axes = figure.subplots()
+        log_scale(axes, which)
+        axes.set(**{f"{which}lim": (low, high)})
+
+    figure = Plot("log", "Logarithmic", draw, TABLE).figure(DARK)
+    figure.draw_without_rendering()
+    axis = getattr(figure.axes[0], f"{which}axis")
+    found = [*axis.get_major_ticks(), *(axis.get_minor_ticks() if minor else ())]
+    low, high = sorted((low, high))
+    return [t.label1.get_text() for t in found if low <= t.get_loc() <= high]
+
+
+@pytest.mark.parametrize("which", ["x", "y"])
+def test_powers_of_ten_are_numbers_and_no_formulas(which):
+    assert ticks(0.01, 1_000, which) == ["0.01", "0.1", "1", "10", "100", "1,000"]
+    assert ticks(100_000, 1, which)[-1] == "100,000"
+    assert ticks(1e-6, 1e-5, which) == ["1e-06", "1e-05"]
+
+
+def test_a_short_logarithmic_axis_has_numbers_too():
+    assert "5" in ticks(3, 20, minor=True)
+    assert "20" in ticks(3, 20, minor=True)
+    assert "3" not in ticks(3, 20, minor=True)
+    assert {"3", "4"} <= set(ticks(2.8, 4.4, minor=True))
+    assert set(ticks(1, 10_000, minor=True)) == {"1", "10", "100", "1,000", "10,000", ""}

@@ -1,6 +1,6 @@
 """What the figures of embeddings draw in the same way."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +14,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CENTRED_MAP",
+    "LONGEST",
     "Column",
     "apart",
     "bar_place",
     "is_tall",
-    "log_scale",
     "path",
     "position_map",
     "positions_bar",
-    "short",
     "spread",
 ]
 
@@ -41,14 +40,8 @@ ENDS = {"dark": (0.2, 1.0), "light": (0.0, 0.88)}
 LONGEST = 18
 """Characters of a token on an axis."""
 
-
 NAME = 0.05
 """Share of an axis that the name of a dimension takes."""
-
-
-def short(label: str, most: int = LONGEST) -> str:
-    """A label that fits an axis."""
-    return label if len(label) <= most else f"{label[: most - 1]}…"
 
 
 def spread(n: int, most: int) -> NDArray[np.int64]:
@@ -65,16 +58,6 @@ def apart(places: NDArray[np.int64], n: int, most: int) -> list[int]:
         if len(chosen) == most:
             break
     return chosen
-
-
-def log_scale(axes: "Axes", which: Literal["x", "y"]) -> None:
-    """A logarithmic axis with plain numbers: letters of figures are never read as formulas."""
-    from matplotlib.ticker import FuncFormatter, NullFormatter
-
-    getattr(axes, f"set_{which}scale")("log")
-    axis = getattr(axes, f"{which}axis")
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
-    axis.set_minor_formatter(NullFormatter())
 
 
 def is_tall(figure: "Figure") -> bool:

@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...display.plots import Plot, Table, Theme
+from ...display.plots import Plot, Table, Theme, log_scale
 from ..projection import Projection
 from .drawing import (
     CENTRED_MAP,
     Column,
     bar_place,
     is_tall,
-    log_scale,
     path,
     position_map,
     positions_bar,

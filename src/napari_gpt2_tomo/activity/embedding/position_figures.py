@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...display.plots import Plot, Table, Theme
+from ...display.plots import Plot, Table, Theme, log_scale
 from .drawing import (
     Column,
     apart,
     bar_place,
     is_tall,
-    log_scale,
     path,
     position_map,
     positions_bar,

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...display.plots import Plot, Table, Theme
-from .drawing import apart, bar_place, is_tall, short, spread
+from ...display.plots.cells import cut
+from .drawing import LONGEST, apart, bar_place, is_tall, spread
 from .neighbours import Measure, local_pca, nearest
 from .space import NAMES, EmbeddingSpace, Which
 from .statistics import extreme_rows, offset_dimensions
@@ -76,7 +77,7 @@ def token_rows_plot(space: EmbeddingSpace, tokens: Sequence[int], which: Which =
         image = axes.imshow(
             rows, cmap=theme.diverging, vmin=-(limit or 1), vmax=limit or 1, aspect="auto"
         )
-        axes.set_yticks(range(len(labels)), [short(label) for label in labels])
+        axes.set_yticks(range(len(labels)), [cut(label, LONGEST) for label in labels])
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel("dimension")
         bar = figure.colorbar(image, ax=axes, label="value", extend="both", **bar_place(figure))
@@ -144,7 +145,7 @@ def norms_plot(space: EmbeddingSpace, which: Which = "tokens") -> Plot:
         places = np.arange(len(shown))
         colours = [theme.cycle[1]] * len(high) + [theme.cycle[0]] * len(low)
         right.barh(places, norms[shown], color=colours)
-        right.set_yticks(places, [short(labels[token]) for token in shown])
+        right.set_yticks(places, [cut(labels[token], LONGEST) for token in shown])
         right.invert_yaxis()
         right.tick_params(axis="y", length=0)
         right.set_xlabel("norm")
@@ -171,7 +172,7 @@ def neighbours_plot(
         axes = figure.subplots()
         places = np.arange(len(labels))
         axes.barh(places, found.values, color=theme.cycle[0])
-        axes.set_yticks(places, [short(label) for label in labels])
+        axes.set_yticks(places, [cut(label, LONGEST) for label in labels])
         axes.invert_yaxis()
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel(MEASURE_WORDS[measure])
@@ -198,7 +199,7 @@ def local_pca_plot(space: EmbeddingSpace, token: int, k: int = 30, which: Which 
         axes.plot(*points[0, :2], "o", color=theme.accent, markersize=6)
         for number, (label, at) in enumerate(zip(labels, points[:, :2], strict=True)):
             axes.annotate(
-                short(label),
+                cut(label, LONGEST),
                 at,
                 xytext=(3, 2),
                 textcoords="offset points",

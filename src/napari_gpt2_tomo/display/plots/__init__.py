@@ -2,6 +2,7 @@
 
 from .letters import readable, readable_labels
 from .plot import Plot
+from .scales import log_scale
 from .table import Table
 from .theme import DARK, LIGHT, THEMES, Theme
 
@@ -12,6 +13,7 @@ __all__ = [
     "Plot",
     "Table",
     "Theme",
+    "log_scale",
     "readable",
     "readable_labels",
 ]

@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
-from ....activity.embedding.drawing import position_map, short, spread
+from ....activity.embedding.drawing import LONGEST, position_map, spread
 from ....activity.embedding.neighbours import Measure, Neighbours, local_pca
 from ....activity.embedding.properties import property_of
 from ....activity.embedding.space import EmbeddingSpace, Which
 from ....base import TomoError
 from ....display.plots import DARK, LIGHT, Theme
+from ....display.plots.cells import cut
 from .cloud import Cloud
 from .colours import Coloured, coloured
 from .placing import Axes, Placing, place_rows, placing
@@ -171,7 +172,7 @@ class Picture:
         ids = np.concatenate([[token], self.neighbours.ids]).astype(np.int64)
         if self._local is not None:
             ids = self._local[:NAMED]
-        labels = [short(self.space.label(int(i))) for i in ids]
+        labels = [cut(self.space.label(int(i)), LONGEST) for i in ids]
         points = self._points_of(ids)
         self.cloud.mark(points, labels, self.theme, self._lines and self._local is None)
 

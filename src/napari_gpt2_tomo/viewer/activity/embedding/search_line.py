@@ -6,9 +6,9 @@ from typing import Any
 from qtpy.QtCore import QStringListModel, Qt, QTimer
 from qtpy.QtWidgets import QCompleter, QLabel, QLineEdit, QVBoxLayout, QWidget
 
-from ....activity.embedding.drawing import short
 from ....activity.embedding.search import Match
 from ....base import TomoError
+from ....display.plots.cells import cut
 
 __all__ = ["SearchLine"]
 
@@ -110,7 +110,7 @@ class SearchLine(QWidget):  # type: ignore[misc]
         self.say("")
         found = self._find(text, OFFERED)
         self._offers = {
-            f"{short(self._label(match.id), LONGEST)}   #{match.id} · {match.how}": match.id
+            f"{cut(self._label(match.id), LONGEST)}   #{match.id} · {match.how}": match.id
             for match in found
         }
         self._words.setStringList(list(self._offers))
