@@ -1,5 +1,6 @@
 """What runs in a thread when a prompt is run."""
 
+import importlib
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,6 +68,8 @@ def reading(order: Order, told: Told) -> Any:
     def work(report: Progress) -> Generator[object, None, None]:
         told.further = report
         told.start(1, "Starting PyTorch")
+        # What draws the plots takes most of a second, which the first dock would stand still for.
+        importlib.import_module("matplotlib.backends.backend_qtagg")
         from ....activity.running.run import language_model
 
         means = order.means
