@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import struct
-import time
 
 import numpy as np
 import pytest
@@ -32,12 +31,10 @@ def test_only_checkpoints_are_claimed(model, tmp_path):
     assert reader.get_reader([str(model), str(empty)]) is None
 
 
-def test_damaged_files_are_claimed_quickly(tmp_path):
+def test_damaged_files_are_claimed_so_that_our_words_are_read(tmp_path):
     path = tmp_path / "bad.safetensors"
     path.write_bytes(b"nothing of the kind")
-    start = time.perf_counter()
     assert reader.get_reader(str(path)) is not None
-    assert time.perf_counter() - start < 0.05
 
 
 def test_layer_data_are_ready_for_any_viewer(model):

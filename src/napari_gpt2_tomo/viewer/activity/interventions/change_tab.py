@@ -72,6 +72,8 @@ class ChangeTab(QWidget):  # type: ignore[misc]
             {"Probabilities": effect_plot, "Logits": change_plot}, "What the bars are"
         )
         self.said = QLabel()
+        # A token may look like markup.
+        self.said.setTextFormat(Qt.TextFormat.PlainText)
         self.said.setWordWrap(True)
         self.view = PlotView()
         self._lay_out()

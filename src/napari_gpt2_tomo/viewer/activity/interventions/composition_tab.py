@@ -3,6 +3,7 @@
 from typing import Any
 
 from psygnal import Signal
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
 
 from ....activity.intervention.composition import Composition, composition
@@ -47,6 +48,8 @@ class CompositionTab(QWidget):  # type: ignore[misc]
         self.earlier, self.later_box = QSpinBox(), QSpinBox()
         self.arrow = QLabel("→")
         self.said = QLabel()
+        # A token may look like markup.
+        self.said.setTextFormat(Qt.TextFormat.PlainText)
         self.said.setWordWrap(True)
         self.view = PlotView()
         top, low = QHBoxLayout(), QHBoxLayout()

@@ -3,6 +3,7 @@
 from typing import Any
 
 from psygnal import Signal
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from ....activity.intervention.effect import Metric, Sweep
@@ -66,6 +67,8 @@ class SweepTab(QWidget):  # type: ignore[misc]
         self.minus.setPlaceholderText("minus token")
         self.start_button = QPushButton("Start")
         self.said = QLabel()
+        # A token may look like markup.
+        self.said.setTextFormat(Qt.TextFormat.PlainText)
         self.said.setWordWrap(True)
         self.view = PlotView()
         top, middle = QHBoxLayout(), QHBoxLayout()
