@@ -1,6 +1,5 @@
 """Activities as files: dropped, opened and saved in napari."""
 
-
 import numpy as np
 import pytest
 
