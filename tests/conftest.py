@@ -1,5 +1,7 @@
 """What every test shares: a cache of its own, and a small checkpoint that is always there."""
 
+import gc
+
 import pytest
 from hypothesis import settings
 
@@ -23,3 +25,13 @@ def tiny_phantom(cache):
     from napari_gpt2_tomo.checkpoint.phantom import phantom_checkpoint
 
     return phantom_checkpoint("tiny")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def garbage_of_others():
+    """Spares the garbage collector what earlier modules left alive, torch's modules above all.
+
+    napari collects garbage whenever a layer is removed, which takes the longer the more there is.
+    """
+    gc.collect()
+    gc.freeze()

@@ -18,7 +18,7 @@ def scan(model):
 
 
 def test_every_signal_has_a_look():
-    assert set(LOOKS) == set(DEFAULT_REDUCTION)
+    assert set(LOOKS) > set(DEFAULT_REDUCTION)
 
 
 @pytest.mark.parametrize("ratio", [0.03, 0.4, 1.0, 1.4, 3.7, 11.0, 96.0, 333.0])
@@ -44,7 +44,7 @@ def test_heads_are_no_slab_and_other_layouts_are_drawn_as_they_are():
     assert proportions("tensor", (30720, 384)) == (1, 1)
 
 
-@pytest.mark.parametrize("signal", list(LOOKS))
+@pytest.mark.parametrize("signal", list(DEFAULT_REDUCTION))
 def test_layers_of_every_signal_can_be_made(scan, signal):
     from napari.layers import Layer
 

@@ -76,7 +76,8 @@ class LanguageModel(Writer, Numbers):
             notes = (*notes, _ALIKE.format(config.model_type))
         heads = head_shape(config)
         self.name = folder.resolve().name
-        self.path = folder
+        # A model outlives the folder that its process worked in when it was loaded.
+        self.path = folder.absolute()
         self.family: str = config.model_type
         self.causal = causal
         self.tokenizer = tokenizer
