@@ -5,7 +5,6 @@ import weakref
 
 import numpy as np
 import pytest
-from tests.real_data import real_data
 
 from napari_gpt2_tomo.activity.catalogue import MODELS, cached_models, local_path
 from napari_gpt2_tomo.activity.examples import PROMPTS
@@ -15,9 +14,10 @@ from napari_gpt2_tomo.base import TomoError
 from napari_gpt2_tomo.viewer.activity.desk import desk_of
 from napari_gpt2_tomo.viewer.activity.follow import NOTHING, Following
 from napari_gpt2_tomo.viewer.activity.run.model_picker import ModelPicker, entries
-from napari_gpt2_tomo.viewer.activity.run.prompt_box import chips
+from napari_gpt2_tomo.viewer.activity.run.prompt_box import PromptBox, chips
 from napari_gpt2_tomo.viewer.activity.run_dock import RunDock
 from napari_gpt2_tomo.viewer.layers import add_scan
+from real_data import real_data
 
 from .made_activity import made_activity
 
@@ -234,6 +234,17 @@ def test_a_cancelled_run_leaves_the_desk_as_it_was(dock, viewer, settle):
     assert desk_of(viewer).activity is before
     assert dock.run_button.isVisible()
     assert not dock.running
+
+
+def test_tokens_that_are_counted_too_late_are_not_shown(qapp):
+    from qtpy.QtCore import QCoreApplication, QEvent
+
+    box = PromptBox()
+    box.deleteLater()
+    QCoreApplication.sendPostedEvents(box, QEvent.Type.DeferredDelete)
+    box._counted((None,))
+    with pytest.raises(RuntimeError, match="deleted"):
+        box.count.text()
 
 
 def test_options_read_as_the_model_takes_them(dock):

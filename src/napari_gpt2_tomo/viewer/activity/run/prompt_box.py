@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from psygnal import Signal
+from qtpy.compat import isalive
 from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QHBoxLayout,
@@ -152,6 +153,9 @@ class PromptBox(QWidget):  # type: ignore[misc]
         self._say(escape(str(error)) if isinstance(error, TomoError) else "")
 
     def _say(self, count: str, shown: Sequence[Piece] = ()) -> None:
+        # Qt may have deleted this while the tokens were counted.
+        if not isalive(self.count):
+            return
         self.count.setText(count)
         self._pieces = shown
         self._colour()
