@@ -9,17 +9,16 @@ asked whether it finds them. It is written once, to the cache, as a true
 
 import json
 import os
-import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..base import CheckpointError, Progress, SilentProgress, cache_folder
-from .drafts import replace_file
+from .phantom_files import gpt2_config, gpt2_header, replace_file
 from .phantom_tissue import Dimensions, tissue
 
 __all__ = ["LESIONS", "PHANTOMS", "Lesion", "PhantomSize", "lesions", "phantom_checkpoint"]
@@ -193,7 +192,7 @@ def phantom_checkpoint(
     path = home / "model.safetensors"
     header = _header(size)
     nbytes = len(header) + 4 * sum(n for _, n in _sizes(PHANTOMS[size]))
-    config = json.dumps(_config(PHANTOMS[size]), indent=2).encode()
+    config = json.dumps(gpt2_config(PHANTOMS[size]), indent=2).encode()
     try:
         if (home / "config.json").is_file() and _is_written(path, header, nbytes):
             return path
@@ -249,45 +248,11 @@ def _header(size: PhantomSize) -> bytes:
     planted: dict[str, str] = {}
     for lesion in lesions(size):
         planted[lesion.name] = lesion.description
-    entries: dict[str, Any] = {
-        "__metadata__": {
-            # transformers reads no safetensors file without it.
-            "format": "pt",
-            "title": "Phantom GPT-2",
-            "description": "Synthetic weights with GPT-2's names and statistics; not a model.",
-            "phantom": size,
-            "edition": str(EDITION),
-            "lesions": "; ".join(f"{name}: {text}" for name, text in planted.items()),
-        }
+    metadata = {
+        "title": "Phantom GPT-2",
+        "description": "Synthetic weights with GPT-2's names and statistics; not a model.",
+        "phantom": size,
+        "edition": str(EDITION),
+        "lesions": "; ".join(f"{name}: {text}" for name, text in planted.items()),
     }
-    offset = 0
-    shapes = dims.shapes()
-    for name, n in _sizes(dims):
-        entries[name] = {
-            "dtype": "F32",
-            "shape": list(shapes[name]),
-            "data_offsets": [offset, offset + 4 * n],
-        }
-        offset += 4 * n
-    text = json.dumps(entries, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return struct.pack("<Q", len(text)) + text
-
-
-def _config(dims: Dimensions) -> dict[str, Any]:
-    return {
-        "architectures": ["GPT2LMHeadModel"],
-        "model_type": "gpt2",
-        "activation_function": "gelu_new",
-        "layer_norm_epsilon": 1e-05,
-        "n_embd": dims.d_model,
-        "n_layer": dims.n_layers,
-        "n_head": dims.n_heads,
-        "n_inner": dims.d_mlp,
-        "n_positions": dims.context,
-        "n_ctx": dims.context,
-        "vocab_size": dims.vocab,
-        "bos_token_id": dims.vocab - 1,
-        "eos_token_id": dims.vocab - 1,
-        "tie_word_embeddings": True,
-    }
+    return gpt2_header(dims, metadata)
