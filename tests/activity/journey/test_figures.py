@@ -11,11 +11,10 @@ from napari_gpt2_tomo.activity.journey.figures import (
     COSINES,
     FIGURES,
     cosine_map_plot,
-    path_plot,
-    state_ticks,
 )
 from napari_gpt2_tomo.activity.journey.numbers import journey
 from napari_gpt2_tomo.activity.journey.panels import panels, thinned
+from napari_gpt2_tomo.activity.journey.path_figures import path_plot, state_ticks
 from napari_gpt2_tomo.activity.journey.paths import paths
 from napari_gpt2_tomo.activity.record import Activity
 from napari_gpt2_tomo.display.plots import DARK, LIGHT

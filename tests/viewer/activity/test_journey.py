@@ -11,7 +11,7 @@ from qtpy.QtCore import QCoreApplication, QEvent, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 
 from activity.journey.planted import LAYERS, planted
-from napari_gpt2_tomo.activity.journey.figures import state_colours
+from napari_gpt2_tomo.activity.journey.path_figures import state_colours
 from napari_gpt2_tomo.activity.record import Activity
 from napari_gpt2_tomo.viewer.activity.desk import desk_of
 from napari_gpt2_tomo.viewer.activity.follow import NOTHING

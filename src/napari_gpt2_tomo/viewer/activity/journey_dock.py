@@ -21,13 +21,11 @@ from ...activity.journey.figures import (
     COSINES,
     cosine_map_plot,
     cosine_plot,
-    path_plot,
     size_plot,
-    state_colours,
-    state_ticks,
     update_plot,
 )
 from ...activity.journey.numbers import Journey, Updates, journey, updates
+from ...activity.journey.path_figures import path_plot, state_colours, state_ticks
 from ...activity.journey.paths import FITS, LEAVE_OUT, SCALES, Paths, paths
 from ...activity.projection import has_umap
 from ...activity.record import Activity

@@ -7,7 +7,7 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLay
 from ....activity.geometry.gains import Gains, norm_gains
 from ....activity.geometry.norm import NORMS, NormSteps, norm_places, norm_steps
 from ....activity.geometry.norm_figures import STEP_TITLES, gains_plot, norm_plot, wire_sphere
-from ....activity.journey.figures import state_colours
+from ....activity.journey.path_figures import state_colours
 from ....activity.record import Activity
 from ..desk import Desk, Place
 from ..journey.scene import PathScene, Picture
