@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .anatomy import Anatomy, Part
-from .base import LayoutError, Progress
-from .checkpoint import Checkpoint, open_checkpoint
-from .checkpoint.built_in import built_in
-from .volume.reading.signal import resolve_reduction
-from .volume.statistics.exact import exact_statistics, stored_statistics
-from .volume.statistics.summary import Statistics, estimate_statistics
-from .volume.volume import Volume, make_layout
+from ..anatomy import Anatomy, Part
+from ..base import LayoutError, Progress
+from ..checkpoint import Checkpoint, open_checkpoint
+from ..checkpoint.built_in import built_in
+from ..volume.reading.signal import resolve_reduction
+from ..volume.statistics.exact import exact_statistics, stored_statistics
+from ..volume.statistics.summary import Statistics, estimate_statistics
+from ..volume.volume import Volume, make_layout
 
 if TYPE_CHECKING:
-    from .volume.statistics.table import PartTable
+    from ..volume.statistics.table import PartTable
 
 __all__ = ["Scan"]
 
@@ -107,8 +107,8 @@ class Scan:
         Cancelled
             `progress` asked to stop.
         """
-        from .volume.statistics.details import exact_details, stored_details
-        from .volume.statistics.table import PartTable
+        from ..volume.statistics.details import exact_details, stored_details
+        from ..volume.statistics.table import PartTable
 
         measure = exact_details(self.checkpoint, self.anatomy, progress) if details else None
         found = measure or stored_details(self.checkpoint, self.anatomy)
@@ -146,7 +146,7 @@ class Scan:
         """
         resolve_reduction(signal, reduction)  # Before work that may take minutes.
         if layout == "circuits":
-            from .volume.circuits import circuit_volume
+            from ..volume.circuits import circuit_volume
 
             return circuit_volume(self.checkpoint, self.anatomy, role, signal, reduction)
         made = make_layout(layout, self.anatomy, self.shapes, tensor=tensor, role=role)

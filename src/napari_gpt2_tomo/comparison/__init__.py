@@ -1,0 +1,1 @@
+"""Two checkpoints against each other: what changed, by how much, and where."""

@@ -1,0 +1,1 @@
+"""Checkpoints of one training run as a series in time."""
