@@ -13,6 +13,7 @@ from ..anatomy import Anatomy, Part
 from ..base import LayoutError, Progress
 from ..checkpoint import Checkpoint, open_checkpoint
 from ..checkpoint.built_in import built_in
+from ..volume.layouts.layout import Layout
 from ..volume.reading.signal import resolve_reduction
 from ..volume.statistics.exact import exact_statistics, stored_statistics
 from ..volume.statistics.summary import Statistics, estimate_statistics
@@ -58,6 +59,24 @@ class Scan:
         self.family = family
         self.sizes: dict[str, int] = given
         self.anatomy: Anatomy = Anatomy.of(self.checkpoint, family=family, **given)
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint, anatomy: Anatomy) -> "Scan":
+        """A scan of a checkpoint that is open, with an anatomy that is known."""
+        made = cls.__new__(cls)
+        made.checkpoint, made.anatomy = checkpoint, anatomy
+        made.family, made.sizes = anatomy.family, {}
+        return made
+
+    @property
+    def still(self) -> "Scan":
+        """A scan of one checkpoint: this one, or of a series the step that is looked at."""
+        return self
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that weights are read from."""
+        return self.checkpoint.files
 
     @property
     def name(self) -> str:
@@ -150,9 +169,21 @@ class Scan:
 
             return circuit_volume(self.checkpoint, self.anatomy, role, signal, reduction)
         made = make_layout(layout, self.anatomy, self.shapes, tensor=tensor, role=role)
+        return self.laid_out(made, signal, reduction, exact=exact, progress=progress)
+
+    def laid_out(
+        self,
+        layout: Layout,
+        signal: str,
+        reduction: str | None = None,
+        *,
+        exact: bool = True,
+        progress: Progress | None = None,
+    ) -> Volume:
+        """Voxels of this checkpoint in a layout that was made for its anatomy; see `volume`."""
         needed = exact and signal in _NEED_STATISTICS
         statistics = self.statistics(exact=needed, progress=progress)
-        return Volume(self.checkpoint, self.anatomy, made, signal, reduction, statistics)
+        return Volume(self.checkpoint, self.anatomy, layout, signal, reduction, statistics)
 
     def part(self, role: str, layer: int | None = None, expert: int | None = None) -> NDArray[Any]:
         """The values of a part, ``(channel, unit)`` for a matrix, in the tensor's dtype.

@@ -14,7 +14,7 @@ _seen: WeakKeyDictionary[Any, dict[Path, tuple[int, int]]] = WeakKeyDictionary()
 def remember_files(scan: Any) -> None:
     """Note what the files of a scan are like now; the first note counts."""
     if scan not in _seen:
-        found = {path: _stamp(path) for path in scan.checkpoint.files}
+        found = {path: _stamp(path) for path in scan.files}
         _seen[scan] = {path: stamp for path, stamp in found.items() if stamp is not None}
 
 

@@ -188,17 +188,7 @@ class ScanLink:
     @cached_property
     def weights(self) -> Volume:
         """The same voxels showing the weights themselves, for reading exact values."""
-        volume = self.volume
-        if volume.signal == "signed" or volume.layout.name == "circuits":
-            return volume
-        return Volume(
-            self.scan.checkpoint,
-            volume.anatomy,
-            volume.layout,
-            "signed",
-            None,
-            volume.statistics,
-        )
+        return self.volume.weights()
 
     @cached_property
     def masks(self) -> Masks:

@@ -47,11 +47,8 @@ class Refinement:
         cache_bytes = int(preferences().cache_gigabytes * GIGABYTE)
 
         def work(report: Progress) -> Generator[object, None, None]:
-            if volume.overview.state == "empty":
-                volume.overview.quick_look(report)
-                yield "quick"
-            volume.overview.refine(report, cache_bytes)
-            yield "refined"
+            for _ in volume.overview.improve(report, cache_bytes):
+                yield "better"
 
         self._job = Job(work, self._stage)
 

@@ -43,6 +43,8 @@ class Address:
         Head, and dimension inside it, where the unit axis has heads.
     neuron, token, position
         The unit index under its own name where it has one.
+    step
+        Of a series: which checkpoint it is in, e.g. ``"step 250"``.
     """
 
     tensor: str
@@ -60,6 +62,7 @@ class Address:
     neuron: int | None = None
     token: int | None = None
     position: int | None = None
+    step: str | None = None
 
     def __str__(self) -> str:
         index = f"[{', '.join(map(str, self.index))}]" if self.index else ""
@@ -81,7 +84,7 @@ class Address:
             words.append(f"unit {self.unit}")
         if self.channel is not None:
             words.append(f"channel {self.channel}")
-        return " · ".join(words)
+        return " · ".join([self.step, *words] if self.step else words)
 
 
 def part_title(role: str, layer: int | None, expert: int | None = None) -> str:

@@ -169,6 +169,10 @@ class _CircuitCheckpoint(Checkpoint):
 class CircuitVolume(Volume):
     """A volume of circuits, axes ``(layer, head, channel, channel)``."""
 
+    def weights(self) -> Volume:
+        """Itself: what is computed has no stored weights."""
+        return self
+
     def address(self, voxel: Sequence[int]) -> Any:
         """The value at a voxel and the two rows it comes from, a `CircuitAddress`; None in air."""
         place = self.layout.place(voxel)

@@ -68,9 +68,13 @@ class Volume:
         What a voxel shows, and how a coarse voxel sums up fine ones.
     overview
         The coarse levels in the user's cache.
+    lead
+        Axes in front of those of the layout: 0, or 1 where the first one counts the steps of a
+        series.
     """
 
     dtype = np.dtype(np.float32)
+    lead = 0
 
     def __init__(
         self,
@@ -89,6 +93,24 @@ class Volume:
         rule = make_signal(self.signal, anatomy, statistics)
         self.reader: LevelReader = make_reader(layout, checkpoint, rule, self.reduction)
         self.overview = Overview(checkpoint, self.reader, rule, self.reduction)
+
+    @property
+    def still(self) -> "Volume":
+        """A volume of one checkpoint: this one, or of a series the step that is looked at."""
+        return self
+
+    def attend(self, voxel: Sequence[int]) -> None:
+        """Be looked at at a voxel: of a series its step is the one that is meant from now on."""
+
+    def lead_title(self, index: int) -> str:
+        """What an index of the leading axis is, e.g. ``"step 250"``; see `lead`."""
+        return ""
+
+    def weights(self) -> "Volume":
+        """The same voxels showing the weights themselves, for reading exact values."""
+        if self.signal == "signed":
+            return self
+        return Volume(self.checkpoint, self.anatomy, self.layout, "signed", None, self.statistics)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -183,6 +183,16 @@ class Overview:
                     "NAPARI_GPT2_TOMO_CACHE to another folder."
                 ) from error
             self._quick = {}
+
+    def improve(
+        self, progress: Progress | None = None, cache_bytes: int = CACHE_BYTES
+    ) -> Iterator[None]:
+        """A quick look, then the exact levels: yields whenever there is more to show."""
+        if self.state == "empty":
+            self.quick_look(progress)
+            yield
+        self.refine(progress, cache_bytes)
+        yield
 
     def _build(self, progress: Progress | None) -> Entry:
         prepare()
