@@ -53,7 +53,7 @@ def test_every_part_has_a_region_that_covers_its_parameters(layout):
 def test_a_region_is_found_by_the_name_of_its_part():
     _, volume = volume_of(FOUND)
     region = volume.region("L1.E2.down")
-    assert (region.title, region.role, region.group) == ("L1 expert 2 down", "down", "mlp")
+    assert (region.title, region.role, region.group) == ("L1 · expert 2 · down", "down", "mlp")
     assert volume.region("L0.q").title == "L0 Q"
     assert volume.region("token_embedding").title == "token embedding"
     assert volume.region("vision.conv").title == "vision.conv"

@@ -195,7 +195,7 @@ class TestCaption:
         assert captions[7:10] == [
             "L0 gate experts 0–1",
             "L0 gate experts 2–3",
-            "L0 expert 4 gate 1/1",
+            "L0 · expert 4 · gate 1/1",
         ]
         assert captions[-4] == "c.table 1/1"
         assert captions[-3] == "a.conv … d.long"

@@ -16,7 +16,6 @@ from .options import (
     Transfer,
     Window,
     open_scan,
-    role_of,
     window_of,
 )
 from .progress import terminal_progress
@@ -54,7 +53,7 @@ def html(
             signal,
             reduction,
             tensor=tensor,
-            role=role_of(layout, role),
+            role=role,
             progress=progress,
         )
         resolution = choose_resolution(volume, max_voxels)

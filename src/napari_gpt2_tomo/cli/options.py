@@ -29,7 +29,6 @@ __all__ = [
     "cuts",
     "integers",
     "open_scan",
-    "role_of",
     "to_text",
     "window_of",
 ]
@@ -49,13 +48,14 @@ Heads = Annotated[
     int | None,
     typer.Option("--n-heads", help="Number of query heads, where the file does not tell.", min=1),
 ]
-Layout = Annotated[str, typer.Option(help="auto, body, cube, tensor, heads or circuits.")]
+Layout = Annotated[str, typer.Option(help="auto, body, cube, tensor, heads, experts or circuits.")]
 Signal = Annotated[str, typer.Option(help="signed, magnitude, sigma, sigma_global or rank.")]
 Tensor = Annotated[str | None, typer.Option(help="The tensor that the layout 'tensor' shows.")]
 Role = Annotated[
     str | None,
     typer.Option(
-        help="What 'heads' shows (q, k, v, o; q if not given) or 'circuits' (qk, ov; qk)."
+        help="What 'heads' shows (q, k, v, o; q if not given), 'experts' (gate, up, down, all; "
+        "all) or 'circuits' (qk, ov; qk)."
     ),
 ]
 Transfer = Annotated[
@@ -90,11 +90,6 @@ def open_scan(path: str | None, family: str | None, n_heads: int | None) -> Iter
         yield scan
     finally:
         scan.close()
-
-
-def role_of(layout: str, role: str | None) -> str:
-    """The role that a layout shows if none was given."""
-    return role or ("qk" if layout == "circuits" else "q")
 
 
 def cuts(volume: "Volume", axes: list[str] | None, at: list[int] | None) -> dict[int, int]:

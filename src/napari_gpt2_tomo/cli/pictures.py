@@ -21,7 +21,6 @@ from .options import (
     apply_look,
     integers,
     open_scan,
-    role_of,
 )
 from .progress import terminal_progress
 from .screen import need_screen
@@ -75,7 +74,7 @@ def picture(
     wanted = _size(size or PICTURE_SIZES.get(view, MOVIE_SIZE))
     output.parent.mkdir(parents=True, exist_ok=True)
     check_png(output)
-    options = {"layout": layout, "signal": signal, "tensor": tensor, "role": role_of(layout, role)}
+    options = {"layout": layout, "signal": signal, "tensor": tensor, "role": role}
     with (
         open_scan(path, family, n_heads) as scan,
         terminal_progress() as progress,
@@ -131,7 +130,7 @@ def movie(
     shared: dict[str, Any] = {"fps": fps, "size": _size(size), "legend": legend}
     output.parent.mkdir(parents=True, exist_ok=True)
     check_movie(output, fps)
-    options = {"layout": layout, "signal": signal, "tensor": tensor, "role": role_of(layout, role)}
+    options = {"layout": layout, "signal": signal, "tensor": tensor, "role": role}
     with (
         open_scan(path, family, n_heads) as scan,
         terminal_progress() as progress,

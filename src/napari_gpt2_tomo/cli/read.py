@@ -13,7 +13,6 @@ from .options import (
     Role,
     integers,
     open_scan,
-    role_of,
     to_text,
 )
 
@@ -47,7 +46,7 @@ def probe(
     if (tensor is None) == (voxel is None):
         raise typer.BadParameter("give either a tensor and an index, or --voxel")
     with open_scan(path, family, n_heads) as scan:
-        volume = scan.volume(layout, tensor=tensor, role=role_of(layout, role))
+        volume = scan.volume(layout, tensor=tensor, role=role)
         try:
             if voxel is not None:
                 at = integers(voxel, volume.ndim, "--voxel")

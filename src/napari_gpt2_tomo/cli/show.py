@@ -18,7 +18,6 @@ from .options import (
     apply_look,
     cuts,
     open_scan,
-    role_of,
 )
 from .progress import terminal_progress
 from .screen import need_screen
@@ -42,9 +41,7 @@ def view(
     with open_scan(path, family, n_heads) as scan:
         from ..viewer.view import view_until_closed
 
-        view_until_closed(
-            scan, layout=layout, signal=signal, tensor=tensor, role=role_of(layout, role)
-        )
+        view_until_closed(scan, layout=layout, signal=signal, tensor=tensor, role=role)
 
 
 def slice_(
@@ -74,9 +71,7 @@ def slice_(
 
     with open_scan(path, family, n_heads) as scan:
         with terminal_progress() as progress:
-            volume = scan.volume(
-                layout, signal, tensor=tensor, role=role_of(layout, role), progress=progress
-            )
+            volume = scan.volume(layout, signal, tensor=tensor, role=role, progress=progress)
         where = cuts(volume, axis, at)
         console = Console.of(volume)
         apply_look(console, transfer, window)

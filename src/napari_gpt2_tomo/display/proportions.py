@@ -20,6 +20,7 @@ def simple(ratio: float) -> float:
 SHARES: Mapping[str, Mapping[int, float]] = {
     "body": {0: 1.0},
     "heads": {1: 1.0, 2: 0.5},
+    "experts": {0: 0.5},
     "circuits": {1: 1.0},
 }
 """By layout: how long an axis is drawn, as a share of the longest of the last two.

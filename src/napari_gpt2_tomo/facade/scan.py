@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from ..anatomy import Anatomy, Part
 from ..base import LayoutError, Progress
 from ..checkpoint import Checkpoint, open_checkpoint
+from ..checkpoint.address import Address as RemoteAddress
 from ..checkpoint.built_in import built_in
 from ..volume.layouts.layout import Layout
 from ..volume.reading.signal import resolve_reduction
 from ..volume.statistics.exact import exact_statistics, stored_statistics
 from ..volume.statistics.summary import Statistics, estimate_statistics
-from ..volume.volume import Volume, make_layout
+from ..volume.volume import USUAL_ROLE, Volume, make_layout
 
 if TYPE_CHECKING:
     from ..volume.statistics.table import PartTable
@@ -74,7 +75,7 @@ class Scan:
         return self
 
     @property
-    def files(self) -> tuple[Path, ...]:
+    def files(self) -> tuple[Path | RemoteAddress, ...]:
         """The files that weights are read from."""
         return self.checkpoint.files
 
@@ -82,6 +83,8 @@ class Scan:
     def name(self) -> str:
         """A short name for titles: the folder's for the usual file names, else the file's."""
         path = self.checkpoint.path
+        if isinstance(path, RemoteAddress):
+            return path.name
         if path.is_dir():
             return path.resolve().name
         stem = path.name.removesuffix(".index.json").removesuffix(".safetensors")
@@ -140,7 +143,7 @@ class Scan:
         reduction: str | None = None,
         *,
         tensor: str | None = None,
-        role: str = "q",
+        role: str | None = None,
         exact: bool = True,
         progress: Progress | None = None,
     ) -> Volume:
@@ -150,8 +153,10 @@ class Scan:
         ----------
         layout
             ``"body"``, ``"cube"``, ``"tensor"`` (with `tensor`), ``"heads"`` (with `role`),
+            ``"experts"`` (with `role` ``"gate"``, ``"up"``, ``"down"`` or ``"all"``),
             ``"circuits"`` (with `role` ``"qk"`` or ``"ov"``), or ``"auto"``: the body where
-            the checkpoint is recognised as a transformer, else the cube.
+            the checkpoint is recognised as a transformer, else the cube. Without a role the
+            queries, all roles of the experts, or ``"qk"``.
         signal, reduction
             What a voxel shows, and how a coarse voxel sums up fine ones; None is
             the signal's default.
@@ -167,7 +172,9 @@ class Scan:
         if layout == "circuits":
             from ..volume.circuits import circuit_volume
 
-            return circuit_volume(self.checkpoint, self.anatomy, role, signal, reduction)
+            return circuit_volume(
+                self.checkpoint, self.anatomy, role or USUAL_ROLE[layout], signal, reduction
+            )
         made = make_layout(layout, self.anatomy, self.shapes, tensor=tensor, role=role)
         return self.laid_out(made, signal, reduction, exact=exact, progress=progress)
 

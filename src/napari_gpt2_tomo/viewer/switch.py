@@ -75,7 +75,7 @@ def switch(
             chosen.signal,
             chosen.reduction,
             tensor=chosen.tensor,
-            role=chosen.role or "",
+            role=chosen.role,
             progress=report,
         )
         if volume.overview.state == "empty":

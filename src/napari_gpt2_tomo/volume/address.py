@@ -34,7 +34,8 @@ class Address:
         The part's value, and the file's; they differ only where a format stores
         an offset. Python scalars, exact.
     part, role, layer, expert
-        The part that holds it.
+        The part that holds it. Of a router's weight, which lies in one part for all experts,
+        the expert whose score it makes.
     channel
         Index along the residual stream.
     unit
@@ -80,18 +81,19 @@ class Address:
             for name in ("neuron", "token", "position")
             if getattr(self, name) is not None
         )
-        if len(words) == 1 and self.unit is not None:
+        if len(words) == 1 and self.unit not in (None, self.expert):
             words.append(f"unit {self.unit}")
         if self.channel is not None:
             words.append(f"channel {self.channel}")
-        return " · ".join([self.step, *words] if self.step else words)
+        return " · ".join(words)
 
 
 def part_title(role: str, layer: int | None, expert: int | None = None) -> str:
-    """Name of a part for a caption: ``"L3 K"``, ``"L3 expert 7 gate"``."""
+    """Name of a part for a caption: ``"L3 K"``, ``"L3 · expert 7 · gate"``."""
     name = _LETTERS.get(role, role.replace("_", " "))
     if expert is not None:
-        name = f"expert {expert} {name}"
+        words = [f"expert {expert}", name]
+        return " · ".join(words if layer is None else [f"L{layer}", *words])
     return name if layer is None else f"L{layer} {name}"
 
 
@@ -111,8 +113,7 @@ def describe(place: Place, anatomy: Anatomy, tensors: Mapping[str, LazyTensor]) 
         part.name,
         part.role,
         part.layer,
-        part.expert,
-        **_coordinates(part, inner or ()),
+        **{"expert": part.expert} | _coordinates(part, inner or ()),
     )
 
 
@@ -125,6 +126,8 @@ def _coordinates(part: Part, inner: Sequence[int]) -> dict[str, Any]:
             found["unit"] = index
             if part.unit in ("neuron", "token", "position"):
                 found[part.unit] = index
+            elif part.unit == "expert":
+                found["expert"] = index
             elif part.unit == "head" and part.d_head:
                 found["head"], found["dim"] = divmod(index, part.d_head)
     return found

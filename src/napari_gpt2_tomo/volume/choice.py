@@ -6,20 +6,21 @@ from ..anatomy.anatomy import Anatomy
 from ..base import LayoutError
 from .circuits import CIRCUITS, CircuitVolume
 from .layouts.blocks import TensorLayout
+from .layouts.experts import ALL_ROLES, ExpertsLayout, expert_roles
 from .layouts.layout import BlockLayout
 from .reading.signal import resolve_reduction
-from .volume import LAYOUTS, Volume
+from .volume import LAYOUTS, USUAL_ROLE, Volume
 
-__all__ = ["USUAL_ROLE", "Choice", "layouts_of", "roles_of"]
-
-USUAL_ROLE = {"heads": "q", "circuits": next(iter(CIRCUITS))}
-"""Role that a layout shows if none is asked for."""
+__all__ = ["Choice", "layouts_of", "roles_of"]
 
 
 def roles_of(layout: str, anatomy: Anatomy) -> tuple[str, ...]:
     """The roles that a layout can show of a checkpoint, in forward order; none for layouts
     without roles, and where the number of heads is not known.
     """
+    if layout == "experts":
+        roles = expert_roles(anatomy)
+        return (ALL_ROLES, *roles) if roles else ()
     headed = dict.fromkeys(
         part.role
         for part in anatomy.parts
@@ -40,6 +41,7 @@ def layouts_of(anatomy: Anatomy) -> tuple[str, ...]:
     found = {
         "body": anatomy.hyper.d_model is not None,
         "heads": bool(roles_of("heads", anatomy)),
+        "experts": bool(roles_of("experts", anatomy)),
         "circuits": bool(roles_of("circuits", anatomy)),
     }
     return tuple(name for name in LAYOUTS if found.get(name, True))
@@ -54,7 +56,7 @@ class Choice:
     tensor
         Of the layout ``"tensor"``; None in others.
     role
-        Of the layouts ``"heads"`` and ``"circuits"``; None in others.
+        Of the layouts ``"heads"``, ``"experts"`` and ``"circuits"``; None in others.
     """
 
     layout: str
@@ -71,6 +73,8 @@ class Choice:
         role = None
         if isinstance(volume, CircuitVolume):
             role = volume.anatomy.parts[0].role
+        elif isinstance(layout, ExpertsLayout):
+            role = layout.role
         elif layout.name == "heads" and isinstance(layout, BlockLayout):
             role = volume.anatomy.parts[layout.blocks[0].part].role
         return cls(layout.name, volume.signal, volume.reduction, tensor, role)
@@ -99,7 +103,7 @@ class Choice:
         wanted, settled = resolve_reduction(wanted, reduction)
         if name == "tensor":
             return Choice(name, wanted, settled, tensor=tensor or self.tensor)
-        if name in ("heads", "circuits"):
+        if name in USUAL_ROLE:
             known = role or (self.role if name == self.layout else None)
             return Choice(name, wanted, settled, role=known or USUAL_ROLE[name])
         return Choice(name, wanted, settled)

@@ -1,6 +1,6 @@
 """A volume: one checkpoint in one layout, showing one signal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from .address import Address, describe, part_title
 from .atlas import Atlas, Region
 from .layouts.blocks import heads_layout, tensor_layout
 from .layouts.body import BodyLayout, body_fits, body_layout
+from .layouts.experts import ALL_ROLES, ExpertsLayout, experts_layout
 from .layouts.layout import Layout
 from .overview.overview import Overview
 from .reading.reader import LevelReader, make_reader
@@ -24,9 +25,12 @@ from .statistics.summary import Statistics
 if TYPE_CHECKING:
     import dask.array as da
 
-__all__ = ["LAYOUTS", "Volume", "make_layout"]
+__all__ = ["LAYOUTS", "USUAL_ROLE", "Volume", "make_layout"]
 
-LAYOUTS = ("body", "cube", "tensor", "heads", "circuits")
+LAYOUTS = ("body", "cube", "tensor", "heads", "experts", "circuits")
+
+USUAL_ROLE: Mapping[str, str] = {"heads": "q", "experts": ALL_ROLES, "circuits": "qk"}
+"""Role that a layout shows if none is asked for."""
 
 
 def make_layout(
@@ -35,7 +39,7 @@ def make_layout(
     tensor_shapes: dict[str, tuple[int, ...]],
     *,
     tensor: str | None = None,
-    role: str = "q",
+    role: str | None = None,
 ) -> Layout:
     """The layout of this name; ``"auto"`` is the body where it fits, else the cube."""
     if name == "auto":
@@ -51,7 +55,9 @@ def make_layout(
             raise LayoutError("The layout 'tensor' shows one tensor: give its name as tensor=….")
         return tensor_layout(anatomy, tensor_shapes, tensor)
     if name == "heads":
-        return heads_layout(anatomy, tensor_shapes, role)
+        return heads_layout(anatomy, tensor_shapes, role or USUAL_ROLE[name])
+    if name == "experts":
+        return experts_layout(anatomy, tensor_shapes, role or USUAL_ROLE[name])
     raise LayoutError(f"There is no layout {name!r}; choose one of {LAYOUTS} or 'auto'.")
 
 
@@ -228,6 +234,8 @@ class Volume:
 
     def caption(self, section: int) -> str:
         """What a section along the first axis shows, e.g. ``"L3 K 1/1"``; empty in padding."""
+        if isinstance(self.layout, ExpertsLayout):
+            return _experts_caption(self.layout, section)
         if not isinstance(self.layout, BodyLayout):
             return f"{self.axes[0]} {section}" if 0 <= section < self.shape[0] else ""
         if not 0 <= section < len(self.layout.sections):
@@ -249,3 +257,15 @@ class Volume:
         shape = " × ".join(map(str, self.shape))
         what = f"{self.layout.name} {self.signal}–{self.reduction}"
         return f"<Volume {what} {shape} of {self.checkpoint.path.name}>"
+
+
+def _experts_caption(layout: ExpertsLayout, section: int) -> str:
+    if not 0 <= section < len(layout.sections):
+        return ""
+    shown = layout.sections[section]
+    if shown is None:
+        return f"L{section} has no experts"
+    title = part_title(shown.role, shown.layer)
+    if shown.first == shown.last:
+        return f"{title} · expert {shown.first}"
+    return f"{title} · experts {shown.first}–{shown.last}"

@@ -37,6 +37,7 @@ LAYOUTS = {
     "cube": "cube: all tensors one after another along a Hilbert curve",
     "tensor": "tensor: one tensor in its own shape",
     "heads": "heads: the heads of one role, layer by layer",
+    "experts": "experts: the experts of a layer side by side",
     "circuits": "circuits: what a head computes between two channels",
 }
 

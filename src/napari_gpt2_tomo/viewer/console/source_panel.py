@@ -24,6 +24,7 @@ LAYOUT_TITLES: Mapping[str, tuple[str, str]] = {
     "cube": ("Cube", "Every parameter along one Hilbert curve through a cube"),
     "tensor": ("Tensor", "One stored tensor in its own shape"),
     "heads": ("Heads", "All heads of one role: layer, head, dimension, channel"),
+    "experts": ("Experts", "The experts of a layer side by side, each with its router beside it"),
     "circuits": ("Circuits", "What each head computes between two channels"),
 }
 """Title and tooltip by layout."""
@@ -51,6 +52,10 @@ ROLE_TITLES: Mapping[str, str] = {
     "o": "Outputs",
     "qk": "Query–key",
     "ov": "Output–value",
+    "all": "All matrices",
+    "gate": "Gate",
+    "up": "Up",
+    "down": "Down",
 }
 """Title by role; others go by their name."""
 

@@ -64,7 +64,7 @@ class Layout(ABC):
     Attributes
     ----------
     name
-        ``"body"``, ``"cube"``, ``"tensor"`` or ``"heads"``.
+        ``"body"``, ``"cube"``, ``"tensor"``, ``"heads"`` or ``"experts"``.
     shape
         Voxels of level 0 per axis, padded so that every level halves it exactly.
     axes
