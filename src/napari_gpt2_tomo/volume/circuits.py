@@ -89,6 +89,11 @@ class _CircuitTensor(LazyTensor):
         first, second = (self._rows(part, head) for part in self.parts)
         return first, second
 
+    @property
+    def sources(self) -> tuple[LazyTensor, ...]:
+        """The stored tensors of the two factors."""
+        return tuple(self._checkpoint[part.tensor] for part in self.parts)
+
     def kv_head(self, head: int) -> int:
         """The key/value head that a query head reads."""
         shared = min(part.n_heads or self.n_heads for part in self.parts)
@@ -172,6 +177,12 @@ class CircuitVolume(Volume):
     def weights(self) -> Volume:
         """Itself: what is computed has no stored weights."""
         return self
+
+    def sources(self, part: Part) -> tuple[LazyTensor, ...]:
+        """The stored tensors of the two factors."""
+        tensor = self.checkpoint[part.tensor]
+        assert isinstance(tensor, _CircuitTensor)
+        return tensor.sources
 
     def address(self, voxel: Sequence[int]) -> Any:
         """The value at a voxel and the two rows it comes from, a `CircuitAddress`; None in air."""

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..anatomy.anatomy import Anatomy
+from ..anatomy.part import Part
 from ..base import LayoutError, Progress
-from ..checkpoint.tensor import Checkpoint
+from ..checkpoint.tensor import Checkpoint, LazyTensor
 from .address import Address, describe, part_title
 from .atlas import Atlas, Region
 from .layouts.blocks import heads_layout, tensor_layout
@@ -117,6 +118,10 @@ class Volume:
         if self.signal == "signed":
             return self
         return Volume(self.checkpoint, self.anatomy, self.layout, "signed", None, self.statistics)
+
+    def sources(self, part: Part) -> tuple[LazyTensor, ...]:
+        """The stored tensors that the values of a part come from."""
+        return (self.checkpoint[part.tensor],)
 
     @property
     def shape(self) -> tuple[int, ...]:
