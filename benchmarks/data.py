@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from napari_gpt2_tomo.base import cache_folder
-from napari_gpt2_tomo.checkpoint.phantom import phantom_checkpoint
+from napari_gpt2_tomo.checkpoint.phantoms.anatomical import phantom_checkpoint
 
 ITEM = {"F32": 4, "F16": 2, "BF16": 2}
 """Bytes of an element."""

@@ -15,7 +15,8 @@ from measure import Case, Report, arguments, interleaved, median, ratio
 
 from napari_gpt2_tomo.anatomy import recognise
 from napari_gpt2_tomo.checkpoint import open_checkpoint
-from napari_gpt2_tomo.checkpoint.header import read_header
+from napari_gpt2_tomo.checkpoint.formats.header import read_header
+from napari_gpt2_tomo.checkpoint.place import LocalPlace
 from napari_gpt2_tomo.volume.layouts.body import body_layout
 
 MANY_LAYERS = 52
@@ -50,7 +51,7 @@ def main() -> None:
     cases: dict[str, Case] = {
         "json.loads of the text": lambda: bare(path),
         "safetensors.safe_open": lambda: reference(path),
-        "read_header": lambda: read_header(path),
+        "read_header": lambda: read_header(LocalPlace(path.parent).source(path.name)),
         "open_checkpoint": lambda: open_checkpoint(path),
     }
     times = interleaved(cases, repeats)

@@ -22,7 +22,7 @@ def cache(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny_phantom(cache):
     """Path of the tiny phantom's safetensors file (12 layers, 0.6 M parameters)."""
-    from napari_gpt2_tomo.checkpoint.phantom import phantom_checkpoint
+    from napari_gpt2_tomo.checkpoint.phantoms.anatomical import phantom_checkpoint
 
     return phantom_checkpoint("tiny")
 

@@ -205,14 +205,14 @@ def test_movie_writes_a_turntable_or_a_flight(run, make_napari_viewer, tiny_phan
 
 
 def test_phantom_is_the_name_of_the_built_in_checkpoint(run, tiny_phantom, monkeypatch):
-    from napari_gpt2_tomo.checkpoint import phantom
+    from napari_gpt2_tomo.checkpoint.phantoms import anatomical as phantom
 
     monkeypatch.setattr(phantom, "phantom_checkpoint", lambda progress=None: tiny_phantom)
     assert "gpt2" in run("info", "phantom").stdout
 
 
 def test_cache_lists_what_it_holds_and_clears_it(run, tmp_path, monkeypatch):
-    from napari_gpt2_tomo.checkpoint.phantom import phantom_checkpoint
+    from napari_gpt2_tomo.checkpoint.phantoms.anatomical import phantom_checkpoint
 
     monkeypatch.setenv("NAPARI_GPT2_TOMO_CACHE", str(tmp_path))
     size = sum(file.stat().st_size for file in phantom_checkpoint("tiny").parent.iterdir())
@@ -261,7 +261,7 @@ def test_view_opens_a_window_with_what_was_asked_for(run, tiny_phantom, monkeypa
     monkeypatch.setattr(
         viewer, "view_until_closed", lambda scan, **options: seen.update(options, name=scan.name)
     )
-    run("view", tiny_phantom, "--layout", "circuits", "--signal", "signed")
+    run("view", tiny_phantom, "--layout", "circuits", "--signal", "signed", "--role", "qk")
     assert (seen["name"], seen["layout"]) == ("phantom-gpt2-tiny", "circuits")
     assert (seen["signal"], seen["role"]) == ("signed", "qk")
 
@@ -271,7 +271,7 @@ def test_ctrl_c_ends_the_command_without_a_traceback(tmp_path):
     code = (
         "import os, signal\n"
         "from napari_gpt2_tomo import cli\n"
-        "from napari_gpt2_tomo.checkpoint import phantom\n"
+        "from napari_gpt2_tomo.checkpoint.phantoms import anatomical as phantom\n"
         "made = phantom.tissue\n"
         "def tissue(*args):\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"

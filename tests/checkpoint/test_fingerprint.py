@@ -49,8 +49,9 @@ def test_sampled_blocks_are_noticed_without_size_and_time(path: Path) -> None:
 
 
 def test_reads_the_header_and_256_kilobytes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    recording = Recording(monkeypatch)
-    fingerprint(path)
+    with open_checkpoint(path) as checkpoint:
+        recording = Recording(monkeypatch)
+        assert checkpoint.fingerprint
     (_, start, header_end), *blocks = recording.ranges
     assert start == 0
     assert header_end < 200
@@ -70,8 +71,9 @@ def test_samples_are_spread_over_all_shards(
             tmp_path / f"m-0000{number}-of-00003.safetensors",
             {str(number): Sample.random("F32", (n,), number)},
         )
-    recording = Recording(monkeypatch)
-    first = fingerprint(tmp_path)
+    with open_checkpoint(tmp_path) as checkpoint:
+        recording = Recording(monkeypatch)
+        first = checkpoint.fingerprint
     per_file: dict[Any, int] = {}
     for file, _, _ in recording.ranges:
         per_file[file.name[:7]] = per_file.get(file.name[:7], 0) + 1

@@ -8,8 +8,8 @@ from safetensors.numpy import load_file
 
 from napari_gpt2_tomo.base import CheckpointError
 from napari_gpt2_tomo.checkpoint.built_in import built_in
-from napari_gpt2_tomo.checkpoint.functional_phantom import CIRCUITS, functional_phantom
-from napari_gpt2_tomo.checkpoint.phantom_circuits import BANDS, END, KINDS, codewords
+from napari_gpt2_tomo.checkpoint.phantoms.circuits import BANDS, END, KINDS, codewords
+from napari_gpt2_tomo.checkpoint.phantoms.functional import CIRCUITS, functional_phantom
 from napari_gpt2_tomo.facade import Scan
 
 DIGEST = "11ffd255d109ab17187972e6ac8d884dbece212af6f5d2f9223ee8ffe69109de"

@@ -18,7 +18,8 @@ from safetensors import SafetensorError, deserialize
 from checkpoint.writer import Sample, safetensors_bytes, with_header
 from napari_gpt2_tomo.base import CheckpointError
 from napari_gpt2_tomo.checkpoint import open_checkpoint
-from napari_gpt2_tomo.checkpoint.header import Header, parse_header, read_header
+from napari_gpt2_tomo.checkpoint.formats.header import Header, parse_header, read_header
+from napari_gpt2_tomo.checkpoint.place import LocalPlace
 
 
 def entry(dtype: str = "U8", shape: str = "[1]", offsets: str = "[0,1]", more: str = "") -> str:
@@ -199,7 +200,7 @@ def small_memory(limit: int) -> Iterator[None]:
 def read(folder: Path, content: bytes) -> Header:
     path = folder / "model.safetensors"
     path.write_bytes(content)
-    return read_header(path)
+    return read_header(LocalPlace(path.parent).source(path.name))
 
 
 @pytest.mark.parametrize("content", VALID.values(), ids=VALID.keys())
@@ -300,7 +301,7 @@ def test_absurd_lengths_allocate_nothing(tmp_path: Path) -> None:
         file.write((99_000_000).to_bytes(8, "little") + b"{}")
         file.truncate(98_000_000)
     with small_memory(1_000_000), pytest.raises(CheckpointError, match="after the end"):
-        read_header(path)
+        read_header(LocalPlace(path.parent).source(path.name))
 
 
 def test_a_header_of_many_tensors_is_read() -> None:

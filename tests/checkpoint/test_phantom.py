@@ -10,13 +10,13 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from napari_gpt2_tomo.base import Cancelled, CheckpointError, SilentProgress
-from napari_gpt2_tomo.checkpoint.phantom import (
+from napari_gpt2_tomo.checkpoint.phantoms.anatomical import (
     LESIONS,
     PHANTOMS,
     lesions,
     phantom_checkpoint,
 )
-from napari_gpt2_tomo.checkpoint.phantom_tissue import tissue
+from napari_gpt2_tomo.checkpoint.phantoms.tissue import tissue
 
 DIGEST_OF_TINY = "b7dc6b53049a02b3b541e23deddf5eb0571239cdf0f5248edd078ac717182d8b"
 

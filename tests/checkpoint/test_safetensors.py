@@ -254,8 +254,8 @@ class TestShards:
     def test_a_slice_reads_one_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         write_safetensors(tmp_path / FIRST, {"a": A})
         write_safetensors(tmp_path / SECOND, {"b": B})
-        recording = Recording(monkeypatch)
         with open_checkpoint(tmp_path / FIRST) as checkpoint:
+            recording = Recording(monkeypatch)
             assert equal(checkpoint["b"][1], B.values[1])
             ((file, _, _),) = recording.ranges
             assert file.name == SECOND

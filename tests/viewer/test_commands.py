@@ -84,7 +84,7 @@ def test_the_commands_are_in_the_layers_menu(shown, settle):
 
 
 def test_the_phantom_is_a_sample(viewer, settle, monkeypatch, cache):
-    from napari_gpt2_tomo.checkpoint import phantom
+    from napari_gpt2_tomo.checkpoint.phantoms import anatomical as phantom
 
     make = phantom.phantom_checkpoint
     monkeypatch.setattr(

@@ -26,7 +26,7 @@ class RecordedTensor(LazyTensor):
         self.stored = stored
         self.dtype = STORED_TYPES[stored].decoded
         self.nbytes = raw.nbytes
-        self.values = decode(raw, stored)
+        self.decoded = decode(raw, stored)
         self.reads: list[tuple[int, int]] = []
         self._raw = raw.reshape(-1)
         self._raw.flags.writeable = False
@@ -56,7 +56,7 @@ class Phantom:
         return [(name, i) for name in names for i in range(self.tensors[name].size)]
 
     def values(self) -> np.ndarray:
-        flat = [self.tensors[name].values.reshape(-1)[i] for name, i in self.stream]
+        flat = [self.tensors[name].decoded.reshape(-1)[i] for name, i in self.stream]
         return np.array(flat, np.float64)
 
     def part(self, tensor: str, flat: int) -> int:

@@ -116,7 +116,7 @@ def test_tensors_that_are_not_aligned_are_copied() -> None:
     phantom = in_memory("F32", (40, 50))
     tensor = phantom.tensors["t0"]
     odd = np.zeros(4 * tensor.size + 1, np.uint8)[1:].view(np.float32)
-    odd[:] = tensor.values.reshape(-1)
+    odd[:] = tensor.decoded.reshape(-1)
     odd.flags.writeable = False
     tensor._raw = odd
     layout = CubeLayout(phantom.anatomy, phantom.shapes, coarsest=1)

@@ -10,13 +10,13 @@ __all__ = ["BUILT_IN", "built_in"]
 
 
 def _phantom(progress: Progress | None) -> Path:
-    from .phantom import phantom_checkpoint
+    from .phantoms.anatomical import phantom_checkpoint
 
     return phantom_checkpoint(progress=progress)
 
 
 def _functional_phantom(progress: Progress | None) -> Path:
-    from .functional_phantom import functional_phantom
+    from .phantoms.functional import functional_phantom
 
     return functional_phantom()
 

@@ -4,6 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..base import CheckpointError
+from .place import Place
+
 __all__ = ["find_tokenizer", "read_config"]
 
 CONFIG_NAME = "config.json"
@@ -21,27 +24,26 @@ TOKENIZER_NAMES = (
 """Files that a tokenizer can be made from, the most complete first."""
 
 
-def read_config(folder: Path) -> tuple[dict[str, Any] | None, str | None]:
+def read_config(place: Place) -> tuple[dict[str, Any] | None, str | None]:
     """The parsed ``config.json`` of a folder, and a note if there is one that is unusable.
 
     A configuration only helps to understand the tensors, so a damaged one is no error.
     """
-    path = folder / CONFIG_NAME
+    where = f"{place.path}/{CONFIG_NAME}"
     try:
-        if not path.is_file():
+        text = place.text(CONFIG_NAME, MAX_CONFIG)
+        if text is None:
             return None, None
-        with open(path, "rb") as file:
-            text = file.read(MAX_CONFIG + 1)
         if len(text) > MAX_CONFIG:
-            return None, f"{path} is ignored: it is larger than {MAX_CONFIG} bytes."
+            return None, f"{where} is ignored: it is larger than {MAX_CONFIG} bytes."
         config = json.loads(text.decode("utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        return None, f"{path} is ignored: it cannot be read ({error})."
+    except (OSError, ValueError, RecursionError, CheckpointError) as error:
+        return None, f"{where} is ignored: it cannot be read ({error})."
     if not isinstance(config, dict):
-        return None, f"{path} is ignored: it is not a JSON object."
+        return None, f"{where} is ignored: it is not a JSON object."
     return config, None
 
 
-def find_tokenizer(folder: Path) -> Path | None:
-    """The file beside the tensors that a tokenizer can be made from."""
-    return next((path for name in TOKENIZER_NAMES if (path := folder / name).is_file()), None)
+def find_tokenizer(place: Place) -> Path | None:
+    """The file beside the tensors that a tokenizer can be made from, if it lies on disk."""
+    return next((path for name in TOKENIZER_NAMES if (path := place.file(name))), None)

@@ -1,21 +1,19 @@
 """Which reader opens which path."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..base import CheckpointError
-from .safetensors import SafetensorsCheckpoint
+from .address import Address
+from .place import LocalPlace, Place
+from .quantised.logical import logical
+from .registry import FORMATS, Format, format_named, format_of
 from .shards import INDEX_SUFFIX, indexed_shards, shard_stem
 from .sniff import PYTORCH_ADVICE, describe
 from .tensor import Checkpoint
 
-__all__ = ["can_open", "candidates", "open_checkpoint"]
-
-SUFFIX = ".safetensors"
-SAFETENSORS_INDEX = SUFFIX + INDEX_SUFFIX
-STANDARD_NAMES = ("model.safetensors.index.json", "model.safetensors")
-"""What a folder with several checkpoints is opened by."""
+__all__ = ["can_open", "candidates", "open_checkpoint", "open_in"]
 
 _GGUF_ADVICE = (
     "This version does not read it; open the model that it was made from, as safetensors."
@@ -46,9 +44,9 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     Parameters
     ----------
     path
-        A ``.safetensors`` file (its other shards are found), an ``….index.json``, or a
-        folder. In a folder the order is: the index, ``model.safetensors``, the only
-        safetensors file.
+        A file of one of the `FORMATS` (its other shards are found), an ``….index.json``, or a
+        folder. In a folder the order is: the index, the standard name (``model.safetensors``),
+        the only file, each of the first format that has any.
 
     Raises
     ------
@@ -62,27 +60,54 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         )
     try:
         place = Path(path).expanduser()
-        is_folder = place.is_dir()
-        if not is_folder and not place.exists():
+        if place.is_dir():
+            return open_in(LocalPlace(place), place)
+        if not place.exists():
             raise CheckpointError(f"{place} does not exist.")
-        target = _choose(place) if is_folder else _checked(place)
+        return _open_file(place)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be opened: {error.strerror or error}.") from error
     except CheckpointError:
         raise
     except (ValueError, RuntimeError) as error:
         raise CheckpointError(f"{str(path)!r} is no path: {error}.") from error
-    return SafetensorsCheckpoint(target, path=place)
+
+
+def open_in(place: Place, path: Path | Address) -> Checkpoint:
+    """Open the checkpoint of a folder, on disk or on a server.
+
+    Parameters
+    ----------
+    place
+        The folder.
+    path
+        What the user opened.
+    """
+    format_, name = _choose(place)
+    return logical(format_.open(place, name, _absolute(path)))
+
+
+def _open_file(file: Path) -> Checkpoint:
+    format_ = _checked(file)
+    place = LocalPlace(file.parent)
+    return logical(format_.open(place, file.name, _absolute(file)))
+
+
+def _absolute(path: Path | Address) -> Path | Address:
+    return Path(os.path.abspath(path)) if isinstance(path, Path) else path
 
 
 def can_open(path: str | os.PathLike[str]) -> bool:
-    """Whether `open_checkpoint` is the right one to try; looks at names only, never raises."""
+    """Whether `open_checkpoint` is the right one to try; never raises.
+
+    Looks at names, and at the first bytes of files whose names others use too.
+    """
     try:
         place = Path(path).expanduser()
         if place.is_dir():
-            return any(True for _ in _named(place))
-        return place.name.endswith((SUFFIX, SAFETENSORS_INDEX)) and place.is_file()
-    except (OSError, ValueError, TypeError, RuntimeError):
+            return bool(_found(LocalPlace(place)))
+        return place.is_file() and _is_ours(LocalPlace(place.parent), place.name)
+    except (OSError, ValueError, TypeError, RuntimeError, CheckpointError):
         return False
 
 
@@ -92,93 +117,116 @@ def candidates(folder: str | os.PathLike[str]) -> tuple[Path, ...]:
     The one that opens by default comes first, if there is one. The shards of a
     checkpoint count as one: its index, else the first of them.
     """
+    place = LocalPlace(Path(folder))
+    return tuple(Path(folder) / name for _, name in _found(place))
+
+
+def _is_ours(place: Place, name: str) -> bool:
+    """Whether a file is called like a checkpoint, and begins like one where names do not tell."""
+    format_ = format_named(name)
+    if format_ is None:
+        return False
+    if format_.certain or format_.is_index(name):
+        return True
+    return format_.begins(place.text(name, 511) or b"")
+
+
+def _found(place: Place) -> tuple[tuple[Format, str], ...]:
+    """Format and name of every checkpoint in a folder, the most likely meant first."""
+    names = [name for name in place.names() if _is_ours(place, name)]
+    return tuple(
+        (one, name) for one in FORMATS for name in _ranked(one, filter(one.is_named, names))
+    )
+
+
+def _ranked(format_: Format, names: Iterable[str]) -> list[str]:
+    """Checkpoints among the files of one format; shards count as one."""
     indexed: set[str] = set()
-    indices: list[Path] = []
-    first_shards: dict[tuple[str, int], Path] = {}
-    files: list[Path] = []
-    for path in sorted(_named(Path(folder))):
-        stem = shard_stem(path.name)
-        if path.name.endswith(SAFETENSORS_INDEX):
-            indices.append(path)
-            indexed.add(path.name.removesuffix(SAFETENSORS_INDEX))
+    indices: list[str] = []
+    first_shards: dict[tuple[str, int], str] = {}
+    files: list[str] = []
+    for name in names:
+        stem = shard_stem(name)
+        if format_.is_index(name):
+            indices.append(name)
+            indexed.add(Path(name.removesuffix(INDEX_SUFFIX)).stem)
         elif stem is not None:
-            first_shards.setdefault(stem, path)
+            first_shards.setdefault(stem, name)
         else:
-            files.append(path)
-    loose = [path for (stem, _), path in first_shards.items() if stem not in indexed]
+            files.append(name)
+    loose = [name for (stem, _), name in first_shards.items() if stem not in indexed]
     found = [*indices, *files, *loose]
-    return tuple(sorted(found, key=lambda path: _rank(path, len(indices))))
+    return sorted(found, key=lambda name: _rank(format_, name, len(indices)))
 
 
-def _rank(path: Path, n_indices: int) -> int:
-    """Smaller is more likely meant; 0 to 2 open without asking."""
-    if path.name.endswith(SAFETENSORS_INDEX) and n_indices == 1:
+def _rank(format_: Format, name: str, n_indices: int) -> int:
+    """Smaller is more likely meant; those below 1 + the number of standard names open unasked."""
+    if format_.is_index(name) and n_indices == 1:
         return 0
-    if path.name in STANDARD_NAMES:
-        return 1 + STANDARD_NAMES.index(path.name)
-    return 1 + len(STANDARD_NAMES)
+    if name in format_.standard:
+        return 1 + format_.standard.index(name)
+    return 1 + len(format_.standard)
 
 
-def _named(folder: Path) -> Iterator[Path]:
-    """Files of a folder that are called like a checkpoint."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.endswith((SUFFIX, SAFETENSORS_INDEX)) and entry.is_file():
-                yield folder / entry.name
-
-
-def _choose(folder: Path) -> Path:
-    found = candidates(folder)
+def _choose(place: Place) -> tuple[Format, str]:
+    found = _found(place)
     if not found:
-        raise CheckpointError(_nothing_in(folder))
-    n_indices = sum(path.name.endswith(SAFETENSORS_INDEX) for path in found)
-    if len(found) > 1 and _rank(found[0], n_indices) > len(STANDARD_NAMES):
-        choices = ", ".join(path.name for path in found[:20])
+        raise CheckpointError(_nothing_in(place))
+    best = found[0][0]
+    mine = [name for one, name in found if one is best]
+    n_indices = sum(best.is_index(name) for name in mine)
+    if len(mine) > 1 and _rank(best, mine[0], n_indices) > len(best.standard):
+        choices = ", ".join(name for _, name in found[:20])
         raise CheckpointError(
-            f"{folder} holds {len(found)} checkpoints; open one of them: {choices}."
+            f"{place.path} holds {len(found)} checkpoints; open one of them: {choices}."
         )
-    standard = folder / STANDARD_NAMES[1]
-    if n_indices and standard in found and not indexed_shards(found[0]).files:
-        return standard  # the index of an earlier, sharded version was left behind
-    return found[0]
+    if n_indices and not indexed_shards(place, mine[0]).files:
+        whole = [name for name in mine if name in best.standard and not best.is_index(name)]
+        if whole:
+            return best, whole[0]  # the index of an earlier, sharded version was left behind
+    return best, mine[0]
 
 
-def _nothing_in(folder: Path) -> str:
+def _nothing_in(place: Place) -> str:
     """Message for a folder without a checkpoint, with what may have been meant."""
-    message = f"{folder} holds no safetensors file."
+    known = [one.name for one in FORMATS]
+    message = f"{place.path} holds no {' or '.join(known)} file."
+    for name in place.names():
+        if (suffix := Path(name).suffix.lower()) in UNREADABLE:
+            kind, advice = UNREADABLE[suffix]
+            message += f" {name} is {kind}. {advice}"
+            break
     below: list[str] = []
-    with os.scandir(folder) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            if entry.is_dir():
-                below += [entry.name] if can_open(entry.path) else []
-            elif (suffix := Path(entry.name).suffix.lower()) in UNREADABLE:
-                kind, advice = UNREADABLE[suffix]
-                message += f" {entry.name} is {kind}. {advice}"
-                break
+    if isinstance(place.path, Path):
+        folders = sorted(path for path in place.path.iterdir() if path.is_dir())
+        below = [folder.name for folder in folders if can_open(folder)]
     if below:
         message += f" Folders in it do: {', '.join(below[:10])}."
     return message
 
 
-def _checked(file: Path) -> Path:
-    """A file that may be a checkpoint, or an error that says what it is instead."""
+def _checked(file: Path) -> Format:
+    """The format of a file, or an error that says what it is instead."""
     name = file.name.lower()
-    if name.endswith((SUFFIX, INDEX_SUFFIX)):
-        if not name.endswith(SAFETENSORS_INDEX) and (
-            known := UNREADABLE.get(Path(name.removesuffix(INDEX_SUFFIX)).suffix)
-        ):
-            kind, advice = known
-            raise CheckpointError(f"{file} is the index of {kind}. {advice}")
-        return file
-    if file.is_file():
-        with open(file, "rb") as opened:
-            first = opened.read(512)
-        # The hub's cache stores files under a bare hash.
-        if first[8:].lstrip().startswith(b"{"):
-            return file
-        known = UNREADABLE.get(file.suffix.lower())
-        kind = f"It is {known[0]}. {known[1]}" if known else describe(first)
-        raise CheckpointError(
-            f"{file} is not a safetensors file. {kind or 'Its name and content say nothing else.'}"
-        )
-    raise CheckpointError(f"{file} is not a regular file.")
+    format_ = format_named(name)
+    if format_ is not None and (format_.certain or format_.is_index(name)):
+        return format_
+    if name.endswith(INDEX_SUFFIX):
+        known = UNREADABLE.get(Path(name.removesuffix(INDEX_SUFFIX)).suffix)
+        if known:
+            raise CheckpointError(f"{file} is the index of {known[0]}. {known[1]}")
+        return FORMATS[0]
+    if not file.is_file():
+        raise CheckpointError(f"{file} is not a regular file.")
+    with open(file, "rb") as opened:
+        first = opened.read(512)
+    # The hub's cache stores files under a bare hash.
+    told = format_of(first)
+    if told is not None:
+        return told
+    known = UNREADABLE.get(file.suffix.lower())
+    kind = f"It is {known[0]}. {known[1]}" if known else describe(first)
+    kinds = " or ".join(one.name for one in FORMATS)
+    raise CheckpointError(
+        f"{file} is not a {kinds} file. {kind or 'Its name and content say nothing else.'}"
+    )

@@ -1,14 +1,13 @@
 """Checkpoints in several files: index files, and names like ``model-00001-of-00003``."""
 
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from glob import escape
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import PurePosixPath, PureWindowsPath
 
 from ..base import CheckpointError
+from .place import Place
 
 __all__ = ["INDEX_SUFFIX", "ShardSet", "indexed_shards", "shard_stem", "shards_beside"]
 
@@ -26,7 +25,7 @@ class ShardSet:
     Attributes
     ----------
     files
-        Those that exist, in shard order.
+        Names of those that exist, in shard order.
     weight_map
         Which file is said to hold which tensor, by name; empty without an index.
     absent
@@ -35,7 +34,7 @@ class ShardSet:
         Sentences for a person.
     """
 
-    files: tuple[Path, ...]
+    files: tuple[str, ...]
     weight_map: Mapping[str, str]
     absent: Mapping[str, str]
     notes: tuple[str, ...] = ()
@@ -47,7 +46,7 @@ def shard_stem(name: str) -> tuple[str, int] | None:
     return (match["stem"], int(match["total"])) if match else None
 
 
-def indexed_shards(index: Path) -> ShardSet:
+def indexed_shards(place: Place, index: str) -> ShardSet:
     """The files that an index lists.
 
     Raises
@@ -55,54 +54,60 @@ def indexed_shards(index: Path) -> ShardSet:
     CheckpointError
         The index cannot be read, is not an index, or names a file outside its folder.
     """
-    weight_map = _read_weight_map(index)
-    files: dict[Path, None] = {}
+    where = f"{place.path}/{index}"
+    weight_map = _read_weight_map(place, index, where)
+    files: dict[str, None] = {}
     absent: dict[str, str] = {}
     for name in sorted(set(weight_map.values())):
-        _check_name(index, name)
-        path = index.parent / name
-        if path.is_file():
-            files[path] = None
+        _check_name(where, name)
+        if place.has(name):
+            # "./sub//x" and "sub/x" are one file.
+            files[str(PurePosixPath(name))] = None
         else:
             absent[name] = f"its file {name} is missing"
     return ShardSet(tuple(files), weight_map, absent)
 
 
-def shards_beside(file: Path) -> ShardSet:
+def shards_beside(place: Place, file: str) -> ShardSet:
     """The checkpoint that a file is a shard of: by an index beside it, else by its name."""
     notes: list[str] = []
-    for index in sorted(file.parent.glob(f"*{escape(file.suffix)}{INDEX_SUFFIX}")):
+    suffix = PurePosixPath(file).suffix
+    names = place.names()
+    for index in names:
+        if not index.endswith(f"{suffix}{INDEX_SUFFIX}"):
+            continue
         try:
-            shards = indexed_shards(index)
+            shards = indexed_shards(place, index)
         except CheckpointError as error:
             notes.append(f"An index beside the file is ignored. {error}")
             continue
         if file in shards.files:
             return shards
-    match = _SHARD.fullmatch(file.name)
+    match = _SHARD.fullmatch(file)
     if match is None:
         return ShardSet((file,), {}, {}, tuple(notes))
-    found: dict[int, Path] = {}
-    for name in os.listdir(file.parent):
+    found: dict[int, str] = {}
+    for name in names:
         other = _SHARD.fullmatch(name)
         if other is not None and all(
             other[part] == match[part] for part in ("stem", "total", "suffix")
         ):
-            found[int(other["number"])] = file.parent / name
+            found[int(other["number"])] = name
     total = int(match["total"])
     n_absent = total - len(found)
     if n_absent > 0:
         notes.append(
             f"{n_absent} of the {total} files {match['stem']}-…-of-{match['total']} are missing "
-            f"from {file.parent}, so tensors are absent."
+            f"from {place.path}, so tensors are absent."
         )
     return ShardSet(tuple(found[number] for number in sorted(found)), {}, {}, tuple(notes))
 
 
-def _read_weight_map(index: Path) -> dict[str, str]:
+def _read_weight_map(place: Place, name: str, index: str) -> dict[str, str]:
     try:
-        with open(index, "rb") as file:
-            text = file.read(MAX_INDEX + 1)
+        text = place.text(name, MAX_INDEX)
+        if text is None:
+            raise CheckpointError(f"{index} does not exist.")
         if len(text) > MAX_INDEX:
             raise CheckpointError(f"{index} is larger than {MAX_INDEX} bytes: no index.")
         tree = json.loads(text.decode("utf-8-sig"))
@@ -124,7 +129,7 @@ def _all_text(values: Iterable[object]) -> bool:
     return all(isinstance(value, str) for value in values)
 
 
-def _check_name(index: Path, name: str) -> None:
+def _check_name(index: str, name: str) -> None:
     """Refuse names that lead out of the index' folder on any system; files are untrusted."""
     posix, windows = PurePosixPath(name), PureWindowsPath(name)
     if (

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base import CheckpointError
+from .address import Address
 from .plan import assemble, plan_reads
 from .region import Region
 
@@ -29,6 +30,8 @@ class ByteSource(ABC):
 
     Attributes
     ----------
+    path
+        The file, or its address on a server; for messages.
     size
         Number of bytes.
     stamp
@@ -39,6 +42,7 @@ class ByteSource(ABC):
         `gather` reads at most this many bytes at once.
     """
 
+    path: Path | Address
     size: int
     stamp: str
     max_gap: int = 4096
@@ -53,6 +57,12 @@ class ByteSource(ABC):
     @abstractmethod
     def close(self) -> None:
         """Release what is held open; reading afterwards raises `CheckpointError`."""
+
+    def bytes(self, start: int, stop: int) -> bytes:
+        """Bytes ``start ≤ i < stop`` as far as the file has them, for parsing headers."""
+        ranges = np.array([[min(start, self.size), min(stop, self.size)]], np.int64)
+        (data,) = self.read_many(ranges)
+        return data.tobytes()
 
     def read_many(self, ranges: NDArray[np.int64]) -> Iterable[NDArray[np.uint8]]:
         """Bytes of each of ``(n, 2)`` half-open ranges, in their order."""
@@ -85,7 +95,7 @@ class MappedFile(ByteSource):
     """
 
     def __init__(self, path: Path, size: int, mtime_ns: int) -> None:
-        self.path = path
+        self.path: Path = path
         self.size = size
         self.mtime_ns = mtime_ns
         self.stamp = f"{size}:{mtime_ns}"

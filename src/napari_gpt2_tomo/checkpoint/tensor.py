@@ -4,12 +4,14 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..base import Progress
+from .address import Address
 from .region import Region, normalise_index
 
 __all__ = ["Checkpoint", "LazyTensor"]
@@ -33,7 +35,10 @@ class LazyTensor(ABC):
         else the smallest that holds every value exactly (float32 for bfloat16
         and the 8-bit floats).
     nbytes
-        Bytes that the tensor occupies in the file.
+        Bytes that the tensor occupies in the file; of a quantised one those of its codes
+        and of their scales.
+    scheme
+        How it is quantised, in words, e.g. ``"GPTQ 4-bit, groups of 128"``; None if it is not.
     """
 
     name: str
@@ -41,6 +46,7 @@ class LazyTensor(ABC):
     stored: str
     dtype: np.dtype[Any]
     nbytes: int
+    scheme: str | None = None
 
     @abstractmethod
     def read(self, region: Region) -> Array:
@@ -59,8 +65,32 @@ class LazyTensor(ABC):
         """Elements of a strided box as they are stored, for kernels that stream; read-only.
 
         The numpy dtype of the stored element where there is one, else of its code
-        (uint16 for bfloat16, uint8 for the 8-bit floats), see `dtypes.decode`.
+        (uint16 for bfloat16, uint8 for the 8-bit floats), see `dtypes.decode`; of a
+        quantised tensor the values. `element` says which.
         """
+
+    @property
+    def element(self) -> str:
+        """The key of `dtypes.STORED_TYPES` that says what `raw` returns."""
+        return self.stored
+
+    @property
+    def values(self) -> "LazyTensor":
+        """The values: of a quantised tensor dequantised, of any other as they are stored."""
+        return self
+
+    @property
+    def codes(self) -> "LazyTensor | None":
+        """The integers that a quantised tensor stores, in its own shape; None if it is not."""
+        return None
+
+    @property
+    def scales(self) -> "LazyTensor | None":
+        """What the codes of a quantised tensor are multiplied with; None if it is not.
+
+        Its shape has one element per group of codes: fewer rows, columns or both.
+        """
+        return None
 
     @property
     def size(self) -> int:
@@ -102,7 +132,7 @@ class Checkpoint(Mapping[str, LazyTensor]):
     Attributes
     ----------
     path
-        What was opened: a file or a folder.
+        What was opened: a file or a folder on disk, or an address.
     files
         The files that hold tensors, in shard order; those that are missing are left out.
     format
@@ -113,18 +143,22 @@ class Checkpoint(Mapping[str, LazyTensor]):
         The parsed ``config.json`` beside the tensors, or None.
     missing
         Tensors that an index announces but no file holds, or that cannot be read: name → why.
+    side_data
+        Tensors that belong to a quantisation (packed codes, scales, zero points) and are no
+        parameters: ``checkpoint[name]`` reads them too, but they are not listed.
     tokenizer
         The file beside the tensors that a tokenizer can be made from, or None.
     notes
         Sentences for a person: what was ignored or is absent.
     """
 
-    path: Path
-    files: tuple[Path, ...]
+    path: Path | Address
+    files: tuple[Path | Address, ...]
     format: str
     metadata: Mapping[str, str]
     config: Mapping[str, Any] | None
     missing: Mapping[str, str]
+    side_data: Mapping[str, LazyTensor] = MappingProxyType({})
     tokenizer: Path | None
     notes: tuple[str, ...]
 

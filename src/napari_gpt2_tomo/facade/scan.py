@@ -21,6 +21,7 @@ from ..volume.statistics.summary import Statistics, estimate_statistics
 from ..volume.volume import USUAL_ROLE, Volume, make_layout
 
 if TYPE_CHECKING:
+    from ..volume.statistics.experts import ExpertTable
     from ..volume.statistics.table import PartTable
 
 __all__ = ["Scan"]
@@ -135,6 +136,33 @@ class Scan:
         measure = exact_details(self.checkpoint, self.anatomy, progress) if details else None
         found = measure or stored_details(self.checkpoint, self.anatomy)
         return PartTable(self.anatomy, self.statistics(exact=details), found)
+
+    def expert_table(
+        self, *, exact: bool = True, progress: Progress | None = None
+    ) -> "ExpertTable":
+        """The experts of a mixture as rows: norms, σ, router norm, cosine to the nearest router.
+
+        Parameters
+        ----------
+        exact
+            Whether norms and σ may take a pass over every weight, if the cache lacks them;
+            else they may be estimates. Routers are read as a whole.
+        progress
+            Told of the reading.
+
+        Raises
+        ------
+        LayoutError
+            The checkpoint has no experts.
+        Cancelled
+            `progress` asked to stop.
+        """
+        from ..volume.layouts.experts import expert_roles
+        from ..volume.statistics.experts import expert_table
+
+        dense = not expert_roles(self.anatomy)  # Said before work that may take minutes.
+        statistics = self.statistics(exact=exact and not dense, progress=progress)
+        return expert_table(self.checkpoint, self.anatomy, statistics, progress)
 
     def volume(
         self,

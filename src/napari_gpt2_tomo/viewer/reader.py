@@ -34,7 +34,7 @@ SESSION = ".tomo.json"
 ARCHIVE, GROUP = ".npz", "zarr.json"
 """Endings of archives and the file in a folder that may hold an activity, see `activity.record`."""
 
-_last: tuple[tuple[Path, ...], str, float] = ((), "", 0.0)
+_last: tuple[tuple[object, ...], str, float] = ((), "", 0.0)
 
 
 def get_reader(

@@ -33,7 +33,7 @@ def gpt2() -> "list[LayerData]":
 
 def phantom() -> "list[LayerData]":
     """A synthetic GPT-2 with planted lesions; made once, needs no network."""
-    from ..checkpoint.phantom import phantom_checkpoint
+    from ..checkpoint.phantoms.anatomical import phantom_checkpoint
 
     _watch()
     made = wait_for(lambda progress: phantom_checkpoint(progress=progress))
@@ -42,7 +42,7 @@ def phantom() -> "list[LayerData]":
 
 def functional_phantom() -> "list[LayerData]":
     """A GPT-2 built by hand, whose circuits are known and which can be run."""
-    from ..checkpoint.functional_phantom import functional_phantom as make
+    from ..checkpoint.phantoms.functional import functional_phantom as make
 
     _watch()
     return open_layers(make(), "Functional phantom")

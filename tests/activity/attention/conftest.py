@@ -63,6 +63,6 @@ def activity(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 def phantom(cache):
     """The functional phantom, loaded."""
     from napari_gpt2_tomo.activity.running.model import LanguageModel
-    from napari_gpt2_tomo.checkpoint.functional_phantom import functional_phantom
+    from napari_gpt2_tomo.checkpoint.phantoms.functional import functional_phantom
 
     return LanguageModel.load(functional_phantom(), device="cpu")

@@ -7,7 +7,7 @@ from napari_gpt2_tomo.activity.intervention import Component, Metric, Zero, comp
 from napari_gpt2_tomo.activity.running.changes import effect
 from napari_gpt2_tomo.activity.running.model import LanguageModel
 from napari_gpt2_tomo.activity.running.sweeps import sweep
-from napari_gpt2_tomo.checkpoint.functional_phantom import CIRCUITS, functional_phantom
+from napari_gpt2_tomo.checkpoint.phantoms.functional import CIRCUITS, functional_phantom
 
 HEADS = {one.name: (one.layer, one.head) for one in CIRCUITS if one.head is not None}
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import napari_gpt2_tomo as tomo
-from napari_gpt2_tomo.checkpoint.phantom_circuits import END
+from napari_gpt2_tomo.checkpoint.phantoms.circuits import END
 
 IDS = [END, *b"a cat"]
 

@@ -263,7 +263,7 @@ def test_an_activity_without_patterns_is_said(dock):
 
 def test_a_model_is_probed_and_its_circuits_are_drawn(dock, cache):
     from napari_gpt2_tomo.activity.running.model import LanguageModel
-    from napari_gpt2_tomo.checkpoint.functional_phantom import functional_phantom
+    from napari_gpt2_tomo.checkpoint.phantoms.functional import functional_phantom
 
     model = LanguageModel.load(functional_phantom(), device="cpu")
     dock.desk.show(model.run("the cat and the cat"))

@@ -10,7 +10,7 @@ from ...base import TomoError
 from ...checkpoint import open_checkpoint
 from ...checkpoint.built_in import built_in
 from ...checkpoint.companions import CONFIG_NAME
-from ...checkpoint.open import STANDARD_NAMES
+from ...checkpoint.registry import STANDARD_NAMES
 from ...checkpoint.shards import shard_stem
 from .quiet import first_line, quiet
 

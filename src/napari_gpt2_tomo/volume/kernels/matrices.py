@@ -171,14 +171,14 @@ def _decode(tensor: LazyTensor, raw: NDArray[Any], out: NDArray[np.float32]) -> 
 
     if raw.dtype.itemsize <= 2 and raw.flags.aligned and raw.strides[1] == raw.itemsize:
         stride = raw.strides[0] // raw.itemsize
-        if tensor.stored == "BF16":
+        if tensor.element == "BF16":
             compiled.widen(_flat(raw), stride, out.view(np.uint32))
             return
-        if tensor.stored in LUT:
+        if tensor.element in LUT:
             codes = _flat(raw)
             if codes.dtype.kind == "f":
                 codes = codes.view(np.uint16)
-            compiled.look_up(codes, stride, LUT[tensor.stored], out)
+            compiled.look_up(codes, stride, LUT[tensor.element], out)
             return
     with np.errstate(over="ignore", invalid="ignore"):
-        np.copyto(out, decode(raw, tensor.stored), casting="unsafe")
+        np.copyto(out, decode(raw, tensor.element), casting="unsafe")

@@ -140,7 +140,7 @@ class CubeReader:
         raw = self._raw(run)
         # What is stored is gathered first, so that only the voxels of the box are decoded.
         picked = raw.take(at) if group == 1 else raw.reshape(-1, group).take(at, axis=0).ravel()
-        weights = decode(picked, self.tensors[run.tensor].stored)
+        weights = decode(picked, self.tensors[run.tensor].element)
         lookup = self.layout.part_lookup(run.tensor)
         part = self._only_part(lookup, run)
         if part is not None:
@@ -166,7 +166,7 @@ class CubeReader:
             return raws[0]
         out = _room(sum(raw.size for raw in raws), room)
         for run, raw in zip(runs, raws, strict=True):
-            stored = self.tensors[run.tensor].stored
+            stored = self.tensors[run.tensor].element
             decode_run(raw, stored, out[run.stream - start :][: raw.size])
         return out
 

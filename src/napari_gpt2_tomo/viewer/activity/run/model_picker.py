@@ -50,7 +50,10 @@ def entries(viewer: Any) -> list[Entry]:
     found: list[Entry] = []
     links = dict.fromkeys(link for layer in viewer.layers if (link := link_of(layer)) is not None)
     for link in links:
-        place = _folder(link.scan.checkpoint.path)
+        path = link.scan.checkpoint.path
+        if not isinstance(path, Path):
+            continue
+        place = _folder(path)
         found.append(Entry("In this viewer", link.name, place, str(place)))
     for path in recent_scans()[:SHOWN]:
         place = _folder(path)

@@ -4,7 +4,7 @@ As a CT scanner has a phantom of known densities, a functional scanner has one o
 responses. This one computes: a head that looks at the previous token, an induction head
 that completes what it has read before, neurons that know what letter follows what, and
 neurons that recognise kinds of letters. `CIRCUITS` says where each is, so that a measure
-of activity can be asked whether it finds it; `phantom_circuits` builds them.
+of activity can be asked whether it finds it; `circuits` builds them.
 """
 
 import json
@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..base import CheckpointError, cache_folder
+from ...base import CheckpointError, cache_folder
 from .byte_tokenizer import byte_tokenizer, byte_tokenizer_config
-from .phantom_circuits import DIMENSIONS, END, KINDS, build, followers
-from .phantom_files import gpt2_config, gpt2_header, replace_file
+from .circuits import DIMENSIONS, END, KINDS, build, followers
+from .files import gpt2_config, gpt2_header, replace_file
 
 __all__ = ["CIRCUITS", "Circuit", "functional_phantom"]
 

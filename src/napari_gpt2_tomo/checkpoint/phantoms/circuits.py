@@ -16,8 +16,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from .phantom_text import TEXT
-from .phantom_tissue import Dimensions
+from .text import TEXT
+from .tissue import Dimensions
 
 __all__ = ["BANDS", "DIMENSIONS", "END", "KINDS", "build", "codewords", "followers"]
 

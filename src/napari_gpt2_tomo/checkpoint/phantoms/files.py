@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from .phantom_tissue import Dimensions
+from .tissue import Dimensions
 
 __all__ = ["gpt2_config", "gpt2_header", "replace_file"]
 

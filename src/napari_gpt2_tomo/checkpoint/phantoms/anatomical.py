@@ -1,7 +1,7 @@
 """The phantom: a synthetic GPT-2 to try a scanner on, as a CT phantom is to a CT.
 
 A phantom has a known inside. This one has GPT-2's tensor names, orientation and
-statistics (see `phantom_tissue`), is the same on every machine bit for bit, and holds
+statistics (see `tissue`), is the same on every machine bit for bit, and holds
 planted lesions whose place is known (`LESIONS`), so that a viewer or an audit can be
 asked whether it finds them. It is written once, to the cache, as a true
 ``.safetensors`` file, and read like any other file.
@@ -17,9 +17,9 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base import CheckpointError, Progress, SilentProgress, cache_folder
-from .phantom_files import gpt2_config, gpt2_header, replace_file
-from .phantom_tissue import Dimensions, tissue
+from ...base import CheckpointError, Progress, SilentProgress, cache_folder
+from .files import gpt2_config, gpt2_header, replace_file
+from .tissue import Dimensions, tissue
 
 __all__ = ["LESIONS", "PHANTOMS", "Lesion", "PhantomSize", "lesions", "phantom_checkpoint"]
 

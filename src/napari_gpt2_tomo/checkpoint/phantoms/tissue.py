@@ -16,7 +16,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from . import phantom_statistics as gpt2
+from . import statistics as gpt2
 
 __all__ = ["Dimensions", "tissue"]
 

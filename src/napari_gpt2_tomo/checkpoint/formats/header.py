@@ -10,15 +10,13 @@ lets pass; tensors written as arrays; sizes that no numpy array can have.
 
 import json
 import math
-import os
-import stat
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NoReturn
 
-from ..base import CheckpointError
-from .dtypes import STORED_TYPES
-from .sniff import describe
+from ...base import CheckpointError
+from ..dtypes import STORED_TYPES
+from ..sniff import describe
+from ..source import ByteSource
 
 __all__ = ["Entry", "Header", "parse_header", "read_header"]
 
@@ -52,18 +50,14 @@ class Header:
         The free text under ``__metadata__``.
     data_start
         Byte of the file at which the data begin.
-    size, mtime_ns
-        Of the file when it was read.
     """
 
     entries: dict[str, Entry]
     metadata: dict[str, str]
     data_start: int
-    size: int
-    mtime_ns: int
 
 
-def read_header(path: Path) -> Header:
+def read_header(source: ByteSource) -> Header:
     """Read and check the header of a safetensors file; its data are not touched.
 
     Raises
@@ -71,26 +65,17 @@ def read_header(path: Path) -> Header:
     CheckpointError
         The file cannot be read or is not a valid safetensors file; says why.
     """
-    try:
-        # Opening a pipe or a device could wait forever.
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise CheckpointError(f"{path} is not a regular file.")
-        with open(path, "rb") as file:
-            status = os.fstat(file.fileno())
-            start = file.read(LENGTH_BYTES)
-            length = int.from_bytes(start, "little")
-            _check_length(path, start, length, status.st_size)
-            text = file.read(length)
-            if len(text) < length:
-                raise CheckpointError(f"{path} became shorter while it was being read.")
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}.") from error
+    start = source.bytes(0, LENGTH_BYTES)
+    length = int.from_bytes(start, "little")
+    _check_length(source, start, length)
     data_start = LENGTH_BYTES + length
-    entries, metadata = parse_header(text, status.st_size - data_start, str(path))
-    return Header(entries, metadata, data_start, status.st_size, status.st_mtime_ns)
+    text = source.bytes(LENGTH_BYTES, data_start)
+    entries, metadata = parse_header(text, source.size - data_start, str(source.path))
+    return Header(entries, metadata, data_start)
 
 
-def _check_length(path: Path, start: bytes, length: int, size: int) -> None:
+def _check_length(source: ByteSource, start: bytes, length: int) -> None:
+    path, size = source.path, source.size
     if size == 0:
         raise CheckpointError(f"{path} is empty (0 bytes); download or save it again.")
     if len(start) < LENGTH_BYTES:
@@ -101,12 +86,10 @@ def _check_length(path: Path, start: bytes, length: int, size: int) -> None:
         wrong = f"its header of {length} bytes would end after the end of the file ({size} bytes)"
     else:
         return
-    try:
-        with open(path, "rb") as file:
-            kind = describe(file.read(512))
-    except OSError:
-        kind = ""
-    advice = kind or "It is damaged, incompletely downloaded, or no safetensors file."
+    advice = (
+        describe(source.bytes(0, 512))
+        or "It is damaged, incompletely downloaded, or no safetensors file."
+    )
     raise CheckpointError(f"{path} is not a safetensors file: {wrong}. {advice}")
 
 

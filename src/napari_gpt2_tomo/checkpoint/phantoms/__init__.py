@@ -1,0 +1,1 @@
+"""The built-in models: made by number, the same on every machine."""

@@ -1,0 +1,1 @@
+"""Quantised tensors: packed codes and their scales to values, per block."""

@@ -1,0 +1,250 @@
+"""Tensors that are decoded block by block: a region is read by decoding only its blocks."""
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..region import Region
+from ..tensor import LazyTensor
+
+__all__ = ["BlockTensor"]
+
+BAND = 1 << 20
+"""Elements that are decoded at once: 4 MB of values, and as much again for what decoding
+needs, stay in the processor's cache or near it, and memory does not grow with the tensor."""
+
+_ELEMENTS = {
+    np.dtype(code): name
+    for name, code in (
+        ("F64", "<f8"), ("F32", "<f4"), ("F16", "<f2"), ("I64", "<i8"), ("I32", "<i4"),
+        ("I16", "<i2"), ("I8", "i1"), ("U64", "<u8"), ("U32", "<u4"), ("U16", "<u2"), ("U8", "u1"),
+    )
+}  # fmt: skip
+
+
+class BlockTensor(LazyTensor):
+    """A tensor whose elements are computed from stored blocks; seen as a matrix.
+
+    The matrix has the tensor's last axis as columns and all others as rows, in C order; a
+    tensor of one axis is one row. A subclass says in which boxes it can be decoded, and
+    decodes one.
+
+    Parameters
+    ----------
+    name, shape
+        As in the checkpoint.
+    stored
+        The format's own name of its elements, e.g. ``"Q4_K"``, ``"GPTQ 4-bit"``.
+    grain
+        Rows and columns of the smallest box that can be decoded. Boxes begin at multiples of
+        it, and end there or at the end of the matrix.
+    nbytes
+        Bytes that it occupies in the file, scales and the like included.
+    dtype
+        Of the decoded elements.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        stored: str,
+        *,
+        grain: tuple[int, int],
+        nbytes: int,
+        dtype: Any = np.float32,
+    ) -> None:
+        self.name = name
+        self.shape = shape
+        self.stored = stored
+        self.dtype = np.dtype(dtype)
+        self.nbytes = nbytes
+        self.grain = grain
+        self.columns = shape[-1] if shape else 1
+        self.rows = math.prod(shape[:-1]) if shape else 1
+
+    @abstractmethod
+    def decode(self, rows: slice, columns: slice) -> NDArray[Any]:
+        """Elements of a box of the matrix, dtype `dtype`, that begins and ends as `grain` says.
+
+        Parameters
+        ----------
+        rows, columns
+            With start and stop, without step; at most about `BAND` elements, but at least
+            one grain.
+        """
+
+    @property
+    def element(self) -> str:
+        """The key of `dtypes.STORED_TYPES` that says what `raw` returns."""
+        return _ELEMENTS[self.dtype]
+
+    def read(self, region: Region) -> NDArray[Any]:
+        """Elements of a strided box, decoded; read-only."""
+        self._check(region)
+        out = np.empty(region.shape, self.dtype)
+        self._fill(region, out)
+        out.flags.writeable = False
+        # A view, so that nobody makes it writable again: others may hold it too.
+        return out[...]
+
+    raw = read
+
+    def read_into(self, region: Region, out: NDArray[np.float32]) -> None:
+        """Write the values of a strided box into a float32 array of its shape."""
+        self._check(region)
+        self._fill(region, out)
+
+    def _check(self, region: Region) -> None:
+        if region.size and (region.offset < 0 or region.stop > self.size):
+            raise IndexError(f"{region} is outside {self.name} of shape {self.shape}")
+
+    def _fill(self, region: Region, out: NDArray[Any]) -> None:
+        if region.size == 0:
+            return
+        box = _box(region, self.columns)
+        if box is not None:
+            self._fill_box(box, out)
+            return
+        # Runs that go over the end of a row; lines of the axis that takes the largest steps.
+        axis = max(range(len(region.shape)), key=lambda i: _reach(region, i))
+        if sum(n > 1 for n in region.shape) > 1:
+            rest = (*region.shape[:axis], *region.shape[axis + 1 :])
+            steps = (*region.strides[:axis], *region.strides[axis + 1 :])
+            for i in range(region.shape[axis]):
+                inner = Region(region.offset + i * region.strides[axis], rest, steps)
+                self._fill(inner, np.moveaxis(out, axis, 0)[i])
+            return
+        line = out.reshape(-1) if out.flags.c_contiguous else np.empty(out.size, out.dtype)
+        self._fill_line(region.offset, region.strides[axis], line)
+        if not out.flags.c_contiguous:
+            out[...] = line.reshape(out.shape)
+
+    def _fill_line(self, offset: int, step: int, line: NDArray[Any]) -> None:
+        """Elements ``offset + i·step`` of the flat tensor."""
+        if step != 1:
+            per_band = max(1, BAND // max(step, 1))
+            for first in range(0, line.size, per_band):
+                count = min(per_band, line.size - first)
+                run = np.empty((count - 1) * step + 1, self.dtype)
+                self._fill_line(offset + first * step, 1, run)
+                line[first : first + count] = run[:: max(step, 1)] if step else run[0]
+            return
+        done = 0
+        while done < line.size:
+            row, column = divmod(offset + done, self.columns)
+            rest = line.size - done
+            whole = rest // self.columns if column == 0 else 0
+            shape = (whole, self.columns) if whole else (1, min(rest, self.columns - column))
+            count = math.prod(shape)
+            rows, columns = np.arange(shape[0]) + row, np.arange(shape[1]) + column
+            box = _Box(rows, columns, (0,), (1,))
+            self._fill_box(box, line[done : done + count].reshape(shape))
+            done += count
+
+    def _fill_box(self, box: "_Box", out: NDArray[Any]) -> None:
+        """Decode the rows × columns of a box, each block once, and put them into their places."""
+        rows, row_at = np.unique(box.rows, return_inverse=True)
+        columns, column_at = np.unique(box.columns, return_inverse=True)
+        values = _matrix(box, out) if _is_run(row_at) and _is_run(column_at) else None
+        direct = values is not None
+        if values is None:
+            values = np.empty((rows.size, columns.size), self.dtype)
+        height, width = self.grain
+        for c0, c1 in _runs(columns, width, self.columns):
+            inside = slice(*np.searchsorted(columns, (c0, c1)))
+            per_band = max(1, BAND // (c1 - c0) // height) * height
+            for r0, r1 in _runs(rows, height, self.rows):
+                for start in range(r0, r1, per_band):
+                    stop = min(start + per_band, r1)
+                    lines = slice(*np.searchsorted(rows, (start, stop)))
+                    if lines.start == lines.stop:
+                        continue
+                    block = self.decode(slice(start, stop), slice(c0, c1))
+                    picked = _pick(block, rows[lines] - start, columns[inside] - c0)
+                    values[lines, inside] = picked
+        if not direct:
+            found = values[np.ix_(row_at.ravel(), column_at.ravel())]
+            found = found.reshape((*box.rows.shape, *box.columns.shape))
+            order = np.argsort((*box.row_axes, *box.column_axes))
+            out[...] = found.transpose(order).reshape(out.shape)
+
+
+@dataclass(frozen=True)
+class _Box:
+    """Rows × columns of the matrix, and which axes of a region they run along."""
+
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    row_axes: tuple[int, ...]
+    column_axes: tuple[int, ...]
+
+
+def _box(region: Region, columns: int) -> _Box | None:
+    """The region as rows × columns of a matrix of so many columns; None if it is none."""
+    row, column = divmod(region.offset, columns)
+    rows, across = np.array(row), np.array(column)
+    row_axes: list[int] = []
+    column_axes: list[int] = []
+    for axis, (n, step) in enumerate(zip(region.shape, region.strides, strict=True)):
+        if n == 1:
+            continue
+        if step % columns == 0 and columns > 1:
+            rows = np.add.outer(rows, np.arange(n) * (step // columns))
+            row_axes.append(axis)
+        elif columns == 1:
+            rows = np.add.outer(rows, np.arange(n) * step)
+            row_axes.append(axis)
+        else:
+            across = np.add.outer(across, np.arange(n) * step)
+            column_axes.append(axis)
+    if across.size and int(across.max()) >= columns:
+        return None
+    return _Box(rows, across, tuple(row_axes), tuple(column_axes))
+
+
+def _matrix(box: _Box, out: NDArray[Any]) -> NDArray[Any] | None:
+    """The target of a box seen as rows × columns, None if it is no such matrix."""
+    if (box.row_axes, box.column_axes) == ((0,), (1,)) and out.ndim == 2:
+        return out
+    if (box.row_axes, box.column_axes) == ((1,), (0,)) and out.ndim == 2:
+        return out.T
+    return None
+
+
+def _reach(region: Region, axis: int) -> int:
+    return region.strides[axis] if region.shape[axis] > 1 else -1
+
+
+def _is_run(at: NDArray[np.integer]) -> bool:
+    """Whether the positions count up one by one, so that nothing has to be reordered."""
+    return at.ndim == 1 and bool((at == np.arange(at.size)).all())
+
+
+def _runs(sorted_at: NDArray[np.int64], grain: int, end: int) -> Iterator[tuple[int, int]]:
+    """Half-open intervals of whole grains that hold the positions; neighbours are joined."""
+    grains = np.unique(sorted_at // grain)
+    cuts = np.flatnonzero(np.diff(grains) > 1) + 1
+    for piece in np.split(grains, cuts):
+        yield int(piece[0]) * grain, min((int(piece[-1]) + 1) * grain, end)
+
+
+def _pick(block: NDArray[Any], rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[Any]:
+    """Some rows and columns of a decoded box, as a view where they are evenly spaced."""
+    picked: NDArray[Any] = block[_as_slice(rows)][:, _as_slice(columns)]
+    return picked
+
+
+def _as_slice(at: NDArray[np.int64]) -> Any:
+    """Sorted positions as a slice if they are evenly spaced."""
+    if at.size == 1:
+        return slice(int(at[0]), int(at[0]) + 1)
+    steps = np.diff(at)
+    if (steps == steps[0]).all():
+        return slice(int(at[0]), int(at[-1]) + 1, int(steps[0]))
+    return at

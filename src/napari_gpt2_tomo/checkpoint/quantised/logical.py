@@ -1,0 +1,139 @@
+"""A checkpoint's stored tensors to those of the model: quantised ones as one tensor each."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from ...base import Progress
+from ..tensor import Checkpoint, LazyTensor
+
+__all__ = ["Found", "QuantisedCheckpoint", "logical"]
+
+
+@dataclass
+class Found:
+    """Quantised tensors in a checkpoint.
+
+    Attributes
+    ----------
+    scheme
+        Short name, for `Checkpoint.format`, e.g. ``"GPTQ"``.
+    tensors
+        Under the names of the unquantised model: the raw tensor in whose place it is
+        listed, and the tensor.
+    side_data
+        Names of raw tensors that are no parameters themselves.
+    unreadable
+        Name in the unquantised model → why it cannot be decoded, with its scheme.
+    notes
+        Sentences for a person.
+    """
+
+    scheme: str
+    tensors: dict[str, tuple[str, LazyTensor]] = field(default_factory=dict)
+    side_data: set[str] = field(default_factory=set)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+Scheme = Callable[[Checkpoint], Found | None]
+"""Looks for tensors quantised its way, at names, shapes and the configuration only."""
+
+SCHEMES: tuple[Scheme, ...] = ()
+
+
+def logical(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint with its quantised tensors as those of the model; itself if it has none."""
+    found = [one for scheme in SCHEMES if (one := scheme(checkpoint)) is not None]
+    return QuantisedCheckpoint(checkpoint, found) if found else checkpoint
+
+
+class QuantisedCheckpoint(Checkpoint):
+    """A checkpoint whose quantised tensors appear with the names and shapes of the model's.
+
+    Parameters
+    ----------
+    inner
+        The stored tensors.
+    found
+        What the schemes found in it.
+    """
+
+    def __init__(self, inner: Checkpoint, found: list[Found]) -> None:
+        self.inner = inner
+        self.path = inner.path
+        self.files = inner.files
+        self.format = " ".join((inner.format, *(one.scheme for one in found)))
+        self.metadata = inner.metadata
+        self.config = inner.config
+        self.tokenizer = inner.tokenizer
+        self.notes = (*inner.notes, *(note for one in found for note in one.notes))
+        unreadable = {name: why for one in found for name, why in one.unreadable.items()}
+        self.missing = MappingProxyType({**inner.missing, **unreadable})
+        hidden = {name for one in found for name in one.side_data}
+        self.side_data: Mapping[str, LazyTensor] = _Some(inner, hidden)
+        placed: dict[str, list[tuple[str, LazyTensor]]] = {}
+        for one in found:
+            for name, (raw, tensor) in one.tensors.items():
+                placed.setdefault(raw, []).append((name, tensor))
+        self._tensors: dict[str, LazyTensor | None] = {}
+        for raw in inner:
+            self._tensors.update(placed.get(raw, ()))
+            if raw not in hidden:
+                self._tensors.setdefault(raw, None)
+
+    def __getitem__(self, name: str) -> LazyTensor:
+        tensor = self._tensors.get(name)
+        if tensor is not None:
+            return tensor
+        if name in self.missing:
+            raise KeyError(f"{name}: {self.missing[name]}")
+        return self.inner[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._tensors
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {str(self.path)!r}: {len(self)} tensors, {self.format}>"
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the files."""
+        return self.inner.fingerprint
+
+    def content_hash(self, progress: Progress | None = None) -> str:
+        """SHA-256 hex over every byte of every file."""
+        return self.inner.content_hash(progress)
+
+    def close(self) -> None:
+        """Release the files."""
+        self.inner.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return logical, (self.inner,)
+
+
+class _Some(Mapping[str, LazyTensor]):
+    """Some tensors of a checkpoint, made when they are asked for."""
+
+    def __init__(self, checkpoint: Checkpoint, names: set[str]) -> None:
+        self._checkpoint = checkpoint
+        self._names = names
+
+    def __getitem__(self, name: str) -> LazyTensor:
+        if name not in self._names:
+            raise KeyError(name)
+        return self._checkpoint[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._checkpoint if name in self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)

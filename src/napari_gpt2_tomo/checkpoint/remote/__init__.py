@@ -1,0 +1,1 @@
+"""Checkpoints on servers, read by byte range."""
