@@ -81,7 +81,8 @@ def save_section(
 
 def _caption(volume: Volume, at: Mapping[int, int], limits: tuple[float, float]) -> str:
     cuts = ", ".join(f"{volume.axes[axis]} {place}" for axis, place in at.items())
-    named = volume.caption(at[0]) if volume.layout.name == "body" and 0 in at else ""
+    first = volume.lead
+    named = volume.caption(at[first]) if volume.layout.name == "body" and first in at else ""
     rows, columns = (axis for i, axis in enumerate(volume.axes) if i not in at)
     shown = f"{volume.signal} from {limits[0]:.4g} to {limits[1]:.4g}"
     where = f"{cuts} ({named})" if named else cuts

@@ -42,7 +42,7 @@ def plane_caption(
     address
         The parameter at `position`, None in air.
     """
-    words = [BODY_PLANES[volume.axes[axis]]] if volume.core is not None else []
+    words = [BODY_PLANES.get(volume.axes[axis], "")] if volume.core is not None else []
     words.append(position_caption(volume, axis, position[axis]))
     words.append(crossing(volume, axis, position, address))
     return " · ".join(word for word in words if word)
@@ -55,6 +55,8 @@ def position_caption(volume: Volume, axis: int, index: int) -> str:
     counted through, a channel is an identity.
     """
     name, length = volume.axes[axis], volume.shape[axis]
+    if axis < volume.lead:
+        return f"{volume.lead_title(index)} ({index + 1} of {length})"
     if volume.core is None or volume.axes[axis] == "section":
         return f"{name} {index} of {length}"
     stop = volume.core[axis].stop or length

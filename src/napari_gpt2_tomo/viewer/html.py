@@ -79,13 +79,16 @@ def write_link(link: ScanLink, path: Path, max_voxels: int, progress: Progress) 
 
     May be called from any thread. Returns the bytes of the file.
     """
-    console, volume = link.console, link.volume
+    # Of a series the page shows the step that is looked at.
+    console, volume = link.console, link.volume.still
+    lead = link.volume.lead
     core = volume.core or (slice(None),) * volume.ndim
     sides = (range(*piece.indices(n)) for piece, n in zip(core, volume.shape, strict=True))
     # Nobody moved it: the page knows a better place.
-    untouched = link.cursor.position == tuple(len(side) // 2 for side in sides)
+    place = link.cursor.position[lead:]
+    untouched = place == tuple(len(side) // 2 for side in sides)
     return write_scanner(
-        link.scan,
+        link.scan.still,
         volume,
         path,
         max_voxels=max_voxels,
@@ -93,7 +96,7 @@ def write_link(link: ScanLink, path: Path, max_voxels: int, progress: Progress) 
         window=console.preset or console.window,
         transfer=console.transfer,
         invert=console.invert,
-        at=None if untouched else link.cursor.position,
+        at=None if untouched else place,
         progress=progress,
     )
 

@@ -166,7 +166,8 @@ def title(link: ScanLink) -> str:
 
 def scale_of(volume: Volume) -> tuple[float, ...]:
     """World units per voxel and axis."""
-    return proportions(volume.layout.name, volume.core_shape)
+    lead, shape = volume.lead, volume.core_shape
+    return (1.0,) * lead + tuple(proportions(volume.layout.name, shape[lead:]))
 
 
 def _features(regions: Sequence[Region]) -> dict[str, list[Any]]:

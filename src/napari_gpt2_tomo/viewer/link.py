@@ -18,7 +18,7 @@ from ..display.cursor import Cursor
 from ..display.pins import Pins
 from ..volume.reading.boxed import boxed, coarse_box
 from ..volume.volume import Volume
-from .live import LiveLevel
+from .live import LiveLevel, PlayedLevel
 from .masks import Masks
 
 if TYPE_CHECKING:
@@ -146,16 +146,17 @@ class ScanLink:
         # seconds to compile the first time; narrow ones go to the GPU as they are.
         label = np.min_scalar_type(len(volume.atlas.regions))
         label = label if label.itemsize <= 2 else np.dtype(np.int32)
+
+        def level(source: Any, i: int, dtype: Any) -> LiveLevel:
+            present = partial(source, volume, i)
+            if volume.lead:
+                return PlayedLevel(present, shapes[i], dtype, i, lambda: volume.present)
+            return LiveLevel(present, shapes[i], dtype, i)
+
         return Shown(
             volume,
-            [
-                LiveLevel(partial(self._displayed, volume, i), shape, np.float32, i)
-                for i, shape in enumerate(shapes)
-            ],
-            [
-                LiveLevel(partial(self._labels, volume, i), shape, label, i)
-                for i, shape in enumerate(shapes)
-            ],
+            [level(self._displayed, i, np.float32) for i in range(len(shapes))],
+            [level(self._labels, i, label) for i in range(len(shapes))],
         )
 
     def show(self, shown: Shown) -> None:
@@ -171,7 +172,13 @@ class ScanLink:
         """The voxel that all views of the volume share; at first its middle, margins apart."""
         core = self.volume.core or (slice(None),) * self.volume.ndim
         lengths = [len(range(*c.indices(n))) for c, n in zip(core, self.volume.shape, strict=True)]
-        return Cursor(self.volume.shape, [n // 2 for n in lengths])
+        cursor = Cursor(self.volume.shape, [n // 2 for n in lengths])
+        self.volume.attend(cursor.position)
+        cursor.moved.connect(self._look_at)
+        return cursor
+
+    def _look_at(self, position: tuple[int, ...]) -> None:
+        self.volume.attend(position)
 
     @cached_property
     def console(self) -> Console:

@@ -13,7 +13,7 @@ from weakref import WeakSet
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LazyView", "LiveLevel", "compose"]
+__all__ = ["LazyView", "LiveLevel", "PlayedLevel", "compose"]
 
 Range = tuple[int, int, int]
 """Start, count and step along one axis, all in voxels of the level; the step may be negative."""
@@ -183,3 +183,97 @@ class LiveLevel:
     def _array(self) -> Any:
         held = self.held
         return self._present() if held is None else held
+
+
+HELD_BYTES = 2**29
+"""Bytes (512 MB) of the frames of one level that stay in memory while it is drawn in 3-D: a
+series that is played a second time reads nothing.
+"""
+
+
+class PlayedLevel(LiveLevel):
+    """A level whose first axis is played frame by frame: only whole frames are held.
+
+    Parameters
+    ----------
+    source, shape, dtype, index
+        As of `LiveLevel`; the first axis counts the frames.
+    frame
+        Gives the frame that is looked at.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        shape: Sequence[int],
+        dtype: Any,
+        index: int,
+        frame: Callable[[], int],
+    ) -> None:
+        super().__init__(source, shape, dtype, index)
+        self._frame = frame
+        self._frames: dict[int, NDArray[Any]] = {}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of one frame in memory."""
+        return super().nbytes // max(1, self.shape[0])
+
+    def read(self) -> NDArray[Any]:
+        """The frame that is looked at, read anew: a level that has this one only."""
+        frame = self._frame()
+        self._read_at = frame
+        return self._whole(frame)[None]
+
+    def hold(self, values: NDArray[Any] | None, holder: object) -> None:
+        """Keep frames in memory for `holder`, beginning with the one that was read."""
+        if values is not None:
+            self._frames = {self._read_at: np.asarray(values)[0]}
+        super().hold(values, holder)
+
+    def release(self, holder: object) -> None:
+        """End a hold; the memory is free when nobody holds the level."""
+        super().release(holder)
+        if self.held is None:
+            self._frames = {}
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        values = np.asarray(self._present()[(slice(None),) * self.ndim])
+        return np.array(values, dtype=dtype or self.dtype, copy=copy)
+
+    _read_at = 0
+
+    def _whole(self, frame: int) -> NDArray[Any]:
+        index = (frame, *(slice(None),) * (self.ndim - 1))
+        return np.asarray(self._present()[index], self.dtype)
+
+    def _array(self) -> Any:
+        return self._present() if self.held is None else _Frames(self)
+
+    def frame(self, frame: int) -> NDArray[Any]:
+        """A whole frame, held from now on; the oldest go when there are too many."""
+        held = self._frames
+        if frame not in held:
+            values = self._whole(frame)
+            while held and (len(held) + 1) * values.nbytes > HELD_BYTES:
+                del held[next(iter(held))]
+            held[frame] = values
+        return held[frame]
+
+
+class _Frames:
+    """Frames of a held level, as an array-like."""
+
+    def __init__(self, level: PlayedLevel) -> None:
+        self._level = level
+
+    def __getitem__(self, index: tuple[Any, ...]) -> NDArray[Any]:
+        first, *rest = index
+        inner = tuple(rest)
+        if not isinstance(first, slice):
+            return self._level.frame(int(first))[inner]
+        frames = range(*first.indices(self._level.shape[0]))
+        if len(frames) == 1:
+            return self._level.frame(frames[0])[inner][None]
+        # Several steps at once are a cut along the time; it must not read whole volumes.
+        return np.asarray(self._level._present()[index])

@@ -207,9 +207,10 @@ def _caption(viewer: Any, layer: Any, link: ScanLink, voxel: Sequence[int], hit:
     for axis, (name, at, length) in enumerate(zip(volume.axes, voxel, volume.shape, strict=True)):
         if axis in displayed or not 0 <= at < length:
             continue
-        if volume.core is not None:
+        if volume.core is not None and name in BODY_PLANES:
             words.append(BODY_PLANES[name])
         words.append(position_caption(volume, axis, at))
-    if volume.axes[0] == "section" and (hit or 0 not in displayed):
-        words.append(section_caption(volume, voxel[0]))
+    first = volume.lead
+    if volume.axes[first] == "section" and (hit or first not in displayed):
+        words.append(section_caption(volume, voxel[first]))
     return " · ".join(word for word in words if word)

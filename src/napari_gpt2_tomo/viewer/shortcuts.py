@@ -121,10 +121,10 @@ def of_key(key: str) -> Shortcut | None:
 
 
 def step(viewer: Any, link: ScanLink, count: int) -> None:
-    """Go some sections on: across the slice that is shown, in 3-D along the first axis."""
+    """Go some sections on: across the slice that is shown, in 3-D along the layout's first axis."""
     layer = next((one for one in viewer.layers if link_of(one) is link), None)
     if layer is None or viewer.dims.ndisplay != 2:
-        link.cursor.step(0, count)
+        link.cursor.step(link.volume.lead, count)
         return
     dims, shift = viewer.dims, viewer.dims.ndim - layer.ndim
     axis = dims.not_displayed[-1] if dims.not_displayed else -1

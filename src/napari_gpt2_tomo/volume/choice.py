@@ -68,6 +68,7 @@ class Choice:
     @classmethod
     def of(cls, volume: Volume) -> "Choice":
         """The choice that made a volume."""
+        volume = volume.still
         layout = volume.layout
         tensor = layout.tensor if isinstance(layout, TensorLayout) else None
         role = None

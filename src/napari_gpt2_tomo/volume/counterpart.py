@@ -32,6 +32,9 @@ def counterpart(voxel: Sequence[int], old: Volume, new: Volume) -> tuple[int, ..
     tuple of int
         A voxel of level 0 of `new`.
     """
+    if old.lead and old.lead == new.lead:
+        step = tuple(voxel[: old.lead])
+        return step + counterpart(voxel[old.lead :], old.still, new.still)
     address: Any = old.address(voxel)
     if address is None:
         return _as_far_along(voxel, old, new)

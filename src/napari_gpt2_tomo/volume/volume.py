@@ -78,10 +78,13 @@ class Volume:
     lead
         Axes in front of those of the layout: 0, or 1 where the first one counts the steps of a
         series.
+    present
+        Index along the leading axis that is looked at, see `attend`.
     """
 
     dtype = np.dtype(np.float32)
     lead = 0
+    present = 0
 
     def __init__(
         self,

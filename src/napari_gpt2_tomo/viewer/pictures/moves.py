@@ -116,8 +116,9 @@ class Sections:
     def length(link: ScanLink, axis: int) -> int:
         """Sections across an axis that show something: without margins and padding."""
         volume = link.volume
-        if isinstance(volume.layout, BodyLayout) and axis == 0:
-            return len(volume.layout.sections)
+        layout = volume.still.layout
+        if isinstance(layout, BodyLayout) and axis == volume.lead:
+            return len(layout.sections)
         core = volume.core
         return (core[axis].stop if core is not None else None) or volume.shape[axis]
 

@@ -80,9 +80,11 @@ def telling_place(scan: "Scan", volume: Volume) -> list[int]:
     at = [n // 2 for n in volume.shape]
     layer = (scan.anatomy.hyper.n_layers or 0) // 3
     keys, writer = (scan.anatomy.by_name.get(f"L{layer}.{role}") for role in ("k", "o"))
-    if isinstance(volume.layout, BodyLayout) and keys is not None and writer is not None:
+    layout = volume.still.layout
+    if isinstance(layout, BodyLayout) and keys is not None and writer is not None:
         position = scan.anatomy.parts.index(keys)
-        sections = (i for i, s in enumerate(volume.layout.sections) if position in s.parts)
+        sections = (i for i, s in enumerate(layout.sections) if position in s.parts)
         loudness = np.nan_to_num(np.square(scan.values(writer), dtype=np.float64), posinf=0)
-        at = [next(sections), int(loudness.sum(axis=1).argmax()), writer.shape[0] // 2]
+        place = [next(sections), int(loudness.sum(axis=1).argmax()), writer.shape[0] // 2]
+        at = [*at[: volume.lead], *place]
     return at
