@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .anatomy import Anatomy
     from .base import TomoError
     from .checkpoint import Checkpoint, open_checkpoint
+    from .comparison import Comparison, compare
     from .export.html import export_html
     from .facade import Scan
     from .viewer.activity.embedding.explorer import explore
@@ -49,9 +50,11 @@ __all__ = [
     "Address",
     "Anatomy",
     "Checkpoint",
+    "Comparison",
     "Scan",
     "TomoError",
     "Volume",
+    "compare",
     "compare_next",
     "composition",
     "effect",
@@ -93,9 +96,11 @@ _HOME = {
     "Address": ".volume.address",
     "Anatomy": ".anatomy",
     "Checkpoint": ".checkpoint",
+    "Comparison": ".comparison",
     "Scan": ".facade",
     "TomoError": ".base",
     "Volume": ".volume.volume",
+    "compare": ".comparison",
     "compare_next": ".activity.lens",
     "composition": ".activity.intervention",
     "effect": ".activity.running.changes",
