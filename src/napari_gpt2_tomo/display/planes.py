@@ -70,6 +70,8 @@ def section_caption(volume: Volume, section: int) -> str:
 
 def crossing(volume: Volume, axis: int, position: Sequence[int], address: Address | None) -> str:
     """What of the model a plane meets at the cursor; empty where there is nothing to add."""
+    if volume.layout.name == "experts" and axis == 0 and address is None:
+        return volume.caption(position[axis])
     if volume.core is None:
         if address is None or address.role == "other":
             return "" if address is None else address.part

@@ -22,6 +22,7 @@ EXAMPLES: tuple[tuple[str, str], ...] = (
     ("L3.q[138, 2]", "a parameter by its part: channel, unit"),
     ("L5.H1", "a head, in its queries; L5.H1.k in its keys"),
     ("L3.N2", "a neuron, in what it reads; L3.N2.down in what it writes"),
+    ("L3.E7.gate", "a matrix of an expert; L3 E7 gate and L3 · expert 7 · gate too"),
     ("L3.E7.N2", "a neuron of an expert"),
     ('"Paris"', "a token by its text; a leading space counts"),
     ("token 6342", "a token by its number; position 5 likewise; token 6342 in unembedding"),
@@ -48,6 +49,8 @@ _NUMBERED = re.compile(r"^(token|position)\s+(\d+)(?:\s+in\s+(\S+))?$", re.I)
 _INDEXED = re.compile(r"^(?P<name>.+?)\s*\[(?P<index>[^\]]*)\]?$")
 _LAYER = re.compile(r"^L(\d+)$", re.I)
 _MEMBER = re.compile(r"^([EHN])(\d+)$", re.I)
+_SPELLED = re.compile(r"\b(layer|expert|head|neuron)\s+(\d+)\b", re.I)
+_BETWEEN = re.compile(r"[.\s·]+")
 
 
 class Finder:
@@ -102,7 +105,7 @@ class Finder:
             return self._numbered(found[1].lower(), int(found[2]), found[3])
         if found := _INDEXED.match(query):
             return self._element(found["name"], found["index"])
-        words = query.split(".")
+        words = _words(query)
         if layer := _LAYER.match(words[0]):
             return self._place(int(layer[1]), words[1:], query)
         if part := self._part_called(query):
@@ -361,6 +364,13 @@ class Finder:
     def _suggest(self, name: str) -> str:
         found = near_names(name, self._names) or self.complete(name, 3)
         return suggestion(found) or f" Type e.g. {EXAMPLES[2][0]}, {EXAMPLES[4][0]} or a tensor."
+
+
+def _words(query: str) -> list[str]:
+    """The words of a place in a layer, however they are joined: ``L3.E7.gate``, ``L3 E7 gate``."""
+    short = _SPELLED.sub(lambda found: found[1][0].upper() + found[2], query)
+    words = _BETWEEN.split(short)
+    return words if _LAYER.match(words[0]) else query.split(".")
 
 
 def _n_heads(part: Part) -> int:

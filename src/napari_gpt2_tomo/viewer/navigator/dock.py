@@ -8,9 +8,11 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QTabWidget, QVBoxLayout, QWidget
 
 from ...base import TomoError
+from ...volume.layouts.experts import expert_roles
 from ..commands import NO_SCAN, current_link
 from ..link import ScanLink
 from ..work import show
+from .experts_tab import ExpertsTab
 from .fly import go_to, history_of, step
 from .go_line import GoLine
 from .model_tab import ModelTab
@@ -50,11 +52,13 @@ class Navigator(QWidget):  # type: ignore[misc]
         self.model = ModelTab(self._fly, self._load_words)
         self.pins = PinsTab(self._fly, self.pin)
         self.statistics = StatisticsTab(self._fly_to_part)
+        self.experts = ExpertsTab(self._fly_to_part)
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         self.tabs.addTab(self.model, "Model")
         self.tabs.addTab(self.pins, "Pins")
         self.tabs.addTab(self.statistics, "Statistics")
+        self.tabs.addTab(self.experts, "Experts")
         top = QHBoxLayout()
         top.setSpacing(4)
         for button in (self.back, self.forward):
@@ -105,6 +109,7 @@ class Navigator(QWidget):  # type: ignore[misc]
         target = go_to(self._viewer, text, self._link)
         if target.part is not None:
             self.model.select(target.part)
+            self.experts.select(target.part)
         return target.note
 
     def _fly(self, query: str) -> None:
@@ -147,11 +152,12 @@ class Navigator(QWidget):  # type: ignore[misc]
         if link is not None:
             link.switched.connect(self._switched)
             link.console.refreshed.connect(self._refreshed)
-        for part in (self.go_line, self.model, self.pins, self.statistics):
+        for part in (self.go_line, self.model, self.pins, self.statistics, self.experts):
             part.set_link(link)
         self.model.summary.setText(NO_SCAN if link is None else _summary(link))
         for tab in (1, 2):
             self.tabs.setTabVisible(tab, link is not None)
+        self.tabs.setTabVisible(3, link is not None and bool(expert_roles(link.scan.anatomy)))
 
     def _switched(self) -> None:
         """The scan is shown in another layout or signal."""
@@ -161,6 +167,7 @@ class Navigator(QWidget):  # type: ignore[misc]
 
     def _refreshed(self) -> None:
         self.statistics.refresh()
+        self.experts.refresh()
 
     def _load_words(self) -> None:
         self.go_line.load_words(self.model.refresh)
@@ -177,6 +184,7 @@ class Navigator(QWidget):  # type: ignore[misc]
         self._release()
         self.go_line.cancel()
         self.statistics.cancel()
+        self.experts.cancel()
         self.model.let_go()
         self.pins.let_go()
 
