@@ -11,7 +11,7 @@ from .options import Json, to_text
 
 __all__ = ["cache"]
 
-CACHED = ("overviews", "phantoms", "statistics")
+CACHED = ("comparisons", "overviews", "phantoms", "statistics")
 """Folders that this program makes in the cache."""
 
 

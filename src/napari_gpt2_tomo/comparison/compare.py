@@ -10,6 +10,7 @@ from ..facade import Scan
 from ..volume.layouts.layout import Layout
 from ..volume.volume import Volume
 from .difference import DifferenceCheckpoint, Kind, check_kind
+from .lora import AdaptedCheckpoint, adapted, is_adapter
 from .matching import Matching, match_parts
 from .measure import Measures
 from .table import ChangeTable
@@ -95,7 +96,11 @@ class Comparison(Scan):
     def statement(self) -> str:
         """What of the two matches and what does not, in lines for a person."""
         first, second = self.a.name, self.b.name
-        return self.matching.statement(*((first, second) if first != second else ("a", "b")))
+        names = (first, second) if first != second else ("a", "b")
+        lines = [self.matching.statement(*names)]
+        if isinstance(self.b.checkpoint, AdaptedCheckpoint):
+            lines = list(self.b.checkpoint.notes)
+        return "\n".join(lines)
 
     def table(self, *, ranks: bool = False, progress: Progress | None = None) -> ChangeTable:
         """How much every part changed; reads both checkpoints once, then never again.
@@ -183,7 +188,8 @@ def compare(
     ----------
     a, b
         Scans, which stay the caller's, or paths of checkpoints, which are closed with the
-        comparison.
+        comparison. `b` may be a LoRA adapter of a, in peft's format: then it is compared as if it
+        was merged into a.
     kind
         What the difference shows: ``"absolute"`` b − a, ``"relative"`` (b − a) / σ of the part
         in a, ``"sign"`` 1 where the sign flips and 0 else.
@@ -199,7 +205,7 @@ def compare(
     owned: list[Scan] = []
     try:
         first = _opened(a, owned)
-        second = _opened(b, owned)
+        second = _opened(b, owned, first)
         return Comparison(first, second, kind, owned=tuple(owned), progress=progress)
     except BaseException:
         for scan in owned:
@@ -207,8 +213,18 @@ def compare(
         raise
 
 
-def _opened(side: Scan | str | os.PathLike[str], owned: list[Scan]) -> Scan:
+def _opened(
+    side: Scan | str | os.PathLike[str], owned: list[Scan], base: Scan | None = None
+) -> Scan:
     if isinstance(side, Scan):
         return side
-    owned.append(Scan(side))
+    if is_adapter(side):
+        if base is None:
+            raise TomoError(
+                f"{os.fspath(side)} is a LoRA adapter: give its base model first, "
+                "compare(base, adapter)."
+            )
+        owned.append(adapted(base, side))
+    else:
+        owned.append(Scan(side))
     return owned[-1]

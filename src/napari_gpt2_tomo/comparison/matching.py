@@ -121,7 +121,7 @@ def _grouped(pairs: Iterable[tuple[Part, Part]]) -> list[list[tuple[Part, Part]]
     """Pairs of one role and the same shapes together, whatever their layer."""
     groups: dict[object, list[tuple[Part, Part]]] = {}
     for a, b in pairs:
-        name = a.name if a.role == "other" else a.role
+        name = skeleton(a.name)[0] if a.role == "other" else a.role
         groups.setdefault((name, a.shape, b.shape), []).append((a, b))
     return list(groups.values())
 
@@ -129,7 +129,9 @@ def _grouped(pairs: Iterable[tuple[Part, Part]]) -> list[list[tuple[Part, Part]]
 def _group(pairs: Sequence[tuple[Part, Part]]) -> str:
     first = pairs[0][0]
     if first.role == "other":
-        return first.name
+        # Names that differ in their numbers only are one line: "h.#.attn.g_idx (12)".
+        many = len(pairs) > 1
+        return f"{skeleton(first.name)[0]} ({len(pairs)})" if many else first.name
     layers = sorted({part.layer for part, _ in pairs if part.layer is not None})
     experts = {part.expert for part, _ in pairs} - {None}
     words = [first.role.replace("_", " ")]

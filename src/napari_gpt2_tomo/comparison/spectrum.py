@@ -181,7 +181,7 @@ class _Change:
                 basis += band.T @ sketch[first : first + len(band)]
             if not last:
                 basis[...] = np.linalg.qr(basis)[0]
-        found: Matrix = np.linalg.svd(basis, compute_uv=False)[:SKETCH]
+        found: Matrix = np.linalg.svd(basis, compute_uv=False).astype(np.float64)[:SKETCH]
         return found
 
 

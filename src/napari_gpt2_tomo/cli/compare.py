@@ -1,0 +1,158 @@
+"""Two models against each other: ``compare``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import Json, to_text
+from .progress import terminal_progress
+
+if TYPE_CHECKING:
+    from ..comparison import Comparison
+    from ..comparison.table import ChangeRow, ChangeTable
+
+__all__ = ["compare"]
+
+SORTED = ("relative", "rmse", "largest", "snr", "cosine", "flips", "rank", "energy")
+"""Columns that the table can be sorted by."""
+
+RISING = ("snr", "cosine")
+"""Columns whose smallest values mean the largest change: these come first."""
+
+
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help="A checkpoint, as other commands take it.")],
+    b: Annotated[
+        str,
+        typer.Argument(metavar="B", help="Another one, or a LoRA adapter of A in peft's format."),
+    ],
+    kind: Annotated[
+        str,
+        typer.Option(help="What --html shows: absolute B − A, relative to σ of A, or sign flips."),
+    ] = "absolute",
+    top: Annotated[int, typer.Option(help="Rows to print; 0 prints all.", min=0)] = 20,
+    by: Annotated[str, typer.Option(help=f"Sort by {', '.join(SORTED)}.")] = "relative",
+    ranks: Annotated[
+        bool,
+        typer.Option(
+            "--ranks", help="Measure the rank of every changed matrix, which takes longer."
+        ),
+    ] = False,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write the whole table to this file.", dir_okay=False)
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(help="Write the difference as an offline HTML page.", dir_okay=False),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Tell what changed between two models, part by part; B may be a LoRA adapter of A."""
+    from ..base import save_text
+    from ..checkpoint.built_in import built_in
+    from ..comparison import compare as compared
+
+    if by not in SORTED:
+        raise typer.BadParameter(f"--by is one of {', '.join(SORTED)}, not {by}")
+    with terminal_progress() as progress:
+        sides = [built_in(side, progress) or side for side in (a, b)]
+        with compared(sides[0], sides[1], kind, progress=progress) as comparison:
+            table = comparison.table(ranks=ranks, progress=progress)
+            if csv is not None:
+                save_text(csv, table.csv())
+            if html is not None:
+                from ..export.html import niivue_module, write_scanner
+
+                niivue_module()
+                volume = comparison.volume(progress=progress)
+                write_scanner(comparison, volume, html, progress=progress)
+            rows = [row for row in _sorted(table, by) if row.largest or row.nonfinite]
+            shown = rows[: top or None]
+            if json:
+                typer.echo(to_text(_as_data(comparison, table, shown)))
+                return
+            _print(comparison, table, shown)
+            _tell_rest(len(rows) - len(shown), len(table) - len(rows))
+    for path in (csv, html):
+        if path is not None:
+            typer.echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB", err=True)
+
+
+def _sorted(table: "ChangeTable", by: str) -> "list[ChangeRow]":
+    rows = table.by(by)
+    if by in RISING:
+        valued = [row for row in rows if getattr(row, by) == getattr(row, by)]
+        rows = [*reversed(valued), *(row for row in rows if row not in valued)]
+    return rows
+
+
+def _as_data(
+    comparison: "Comparison", table: "ChangeTable", rows: "list[ChangeRow]"
+) -> dict[str, object]:
+    from dataclasses import asdict
+
+    total = table.total
+    return {
+        "a": str(comparison.a.checkpoint.path),
+        "b": str(comparison.b.checkpoint.path),
+        "statement": comparison.statement.split("\n"),
+        "relative": total.relative,
+        "cosine": total.cosine,
+        "rmse": total.rmse,
+        "snr": total.snr,
+        "parts": [asdict(row) for row in rows],
+    }
+
+
+def _print(comparison: "Comparison", table: "ChangeTable", rows: "list[ChangeRow]") -> None:
+    typer.echo(f"{comparison.a.name} → {comparison.b.name}")
+    typer.echo(comparison.statement)
+    typer.echo()
+    heads = ("part", "‖Δ‖/‖w‖", "max |Δ|", "RMSE", "SNR dB", "cosine", "flips", "rank", "shape")
+    total = table.total
+    cells = [heads, *(_cells(row, table) for row in rows)]
+    cells.append(
+        (
+            "all parts",
+            *_numbers(
+                total.relative, total.largest, total.rmse, total.snr, total.cosine, total.flipped
+            ),
+            "",
+            f"{total.n:,}",
+        )
+    )
+    widths = [max(len(line[i]) for line in cells) for i in range(len(heads))]
+    for line in cells:
+        words = [
+            cell.ljust(width) if i in (0, len(heads) - 1) else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        typer.echo("  ".join(words).rstrip())
+
+
+def _tell_rest(cut: int, equal: int) -> None:
+    if cut:
+        typer.echo(f"… and {cut} more parts that differ (--top 0 prints all)")
+    if equal:
+        typer.echo(f"{equal} parts are equal, value for value.")
+
+
+def _cells(row: "ChangeRow", table: "ChangeTable") -> tuple[str, ...]:
+    numbers = _numbers(row.relative, row.largest, row.rmse, row.snr, row.cosine, row.flips)
+    spectrum = (table.spectra or {}).get(row.part)
+    rank = "" if spectrum is None else f"{'' if spectrum.bounded else '≥ '}{spectrum.rank}"
+    return (row.part, *numbers, rank, " × ".join(map(str, row.shape)))
+
+
+def _numbers(
+    relative: float, largest: float, rmse: float, snr: float, cosine: float, flips: float
+) -> tuple[str, ...]:
+    return (
+        f"{relative:.4g}",
+        f"{largest:.4g}",
+        f"{rmse:.4g}",
+        "∞" if snr == float("inf") else f"{snr:.2f}",
+        f"{cosine:.6f}",
+        f"{flips:.2%}",
+    )
