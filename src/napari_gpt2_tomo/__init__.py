@@ -9,6 +9,7 @@ imported when a name is first used.
 """
 
 import os
+from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from .comparison import Comparison, compare
     from .export.html import export_html
     from .facade import Scan
+    from .series.series import Series
     from .viewer.activity.embedding.explorer import explore
     from .viewer.activity.layers import view_activity
     from .viewer.activity.overlay import paint_activity
@@ -52,6 +54,7 @@ __all__ = [
     "Checkpoint",
     "Comparison",
     "Scan",
+    "Series",
     "TomoError",
     "Volume",
     "compare",
@@ -83,6 +86,7 @@ __all__ = [
     "save_session",
     "scan",
     "screenshot",
+    "series",
     "strongest",
     "sweep",
     "switch",
@@ -98,6 +102,7 @@ _HOME = {
     "Checkpoint": ".checkpoint",
     "Comparison": ".comparison",
     "Scan": ".facade",
+    "Series": ".series.series",
     "TomoError": ".base",
     "Volume": ".volume.volume",
     "compare": ".comparison",
@@ -137,7 +142,7 @@ _HOME = {
 
 
 def scan(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     family: str | None = None,
     n_heads: int | None = None,
     **sizes: int,
@@ -147,7 +152,8 @@ def scan(
     Parameters
     ----------
     path
-        A ``.safetensors`` file, an ``*.index.json``, one shard of a set, or a folder.
+        A ``.safetensors`` file, an ``*.index.json``, one shard of a set, or a folder. A list
+        of them gives a `Series`.
     family
         Family table to read the tensor names with; found from the names if None.
     n_heads, **sizes
@@ -158,15 +164,44 @@ def scan(
     TomoError
         The path is no checkpoint that can be read.
     """
+    if not isinstance(path, str | os.PathLike):
+        return series(path, family, n_heads=n_heads, **sizes)
     from .facade import Scan
 
     return Scan(path, family, n_heads=n_heads, **sizes)
 
 
+def series(
+    where: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    family: str | None = None,
+    **sizes: int | None,
+) -> "Series":
+    """Open the checkpoints of a training run as one scan with a time axis; reads headers only.
+
+    Parameters
+    ----------
+    where
+        A folder of checkpoints (``step-1000/``, ``checkpoint-500/``, …), a pattern like
+        ``"runs/step-*"``, or a list of anything that `scan` takes.
+    family, **sizes
+        As of `scan`, for every step.
+
+    Raises
+    ------
+    TomoError
+        There is no checkpoint, or they are not of one model: says what differs.
+    """
+    from .series.series import Series
+
+    return Series(where, family, **sizes)
+
+
 def view(
-    scan: "Scan | str | os.PathLike[str]", viewer: "napari.Viewer | None" = None, **options: Any
+    scan: "Scan | str | os.PathLike[str] | Sequence[str | os.PathLike[str]]",
+    viewer: "napari.Viewer | None" = None,
+    **options: Any,
 ) -> "napari.Viewer":
-    """Show a scan in napari, as drag and drop would; adds to `viewer` if one is given.
+    """Show a scan or a series in napari, as drag and drop would; adds to `viewer` if one is given.
 
     `options` are those of `Scan.volume`: layout, signal, reduction, tensor, role.
     """

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..anatomy.notes import USUAL
 from ..base import CheckpointError, LayoutError, TomoError
 from ..checkpoint import can_open, candidates
+from ..series import is_series
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +53,7 @@ def get_reader(
 def read(
     path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
 ) -> "list[LayerData]":
-    """Layers of the checkpoints, scan sessions or activities at one or several paths.
+    """Layers of the checkpoints, series, scan sessions or activities at one or several paths.
 
     With a window, what cannot be opened is said in a notification and gives no
     layer; in a script it raises `TomoError`.
@@ -90,7 +91,7 @@ def open_layers(path: str | os.PathLike[str], name: str | None = None) -> "list[
 
 
 def _is_ours(path: str) -> bool:
-    return _is_session(path) or can_open(path) or _is_activity(path)
+    return _is_session(path) or can_open(path) or is_series(path) or _is_activity(path)
 
 
 def _is_session(path: str) -> bool:
@@ -113,6 +114,10 @@ def _layers_at(path: str) -> "list[LayerData]":
         from .state import read_session
 
         return read_session(path)
+    if is_series(path):
+        from .series.opening import read_series
+
+        return read_series(path)
     if not can_open(path) and _is_activity(path):
         from .activity.files import read_activity
 

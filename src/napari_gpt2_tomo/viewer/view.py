@@ -7,13 +7,14 @@ from ..base import DisplayError
 
 if TYPE_CHECKING:
     from ..facade import Scan
+    from ..series import Paths
     from .link import ScanLink
 
 __all__ = ["link", "view", "view_until_closed"]
 
 
 def view(
-    scan: "Scan | str | os.PathLike[str]",
+    scan: "Scan | Paths",
     viewer: Any = None,
     layout: str = "auto",
     signal: str = "magnitude",
@@ -24,8 +25,9 @@ def view(
     Parameters
     ----------
     scan
-        A scan, which stays the caller's, or the path of a checkpoint, which is
-        closed when its layers are removed.
+        A scan or a series, which stays the caller's, or the path of a checkpoint, of a folder
+        of a training run's checkpoints or a list of them, which is closed when its layers are
+        removed.
     viewer
         Viewer to add to; a new one if None.
     layout, signal, **options
@@ -43,8 +45,13 @@ def view(
     import napari
 
     from ..facade import Scan as Opened
+    from ..series import is_series
     from .layers import add_scan
 
+    if not isinstance(scan, Opened | str | os.PathLike) or (
+        not isinstance(scan, Opened) and is_series(scan)
+    ):
+        return _view_series(scan, viewer, layout, signal, **options)
     owned = not isinstance(scan, Opened)
     opened = Opened(scan) if not isinstance(scan, Opened) else scan
     try:
@@ -56,6 +63,23 @@ def view(
             opened.close()
         raise
     return viewer
+
+
+def _view_series(where: "Paths", viewer: Any, layout: str, signal: str, **options: Any) -> Any:
+    import napari
+
+    from ..series.series import Series
+    from .series.opening import add_series, open_growth
+
+    series = Series(where)
+    try:
+        shown = napari.Viewer() if viewer is None else viewer
+        add_series(shown, series, layout, signal, owned=True, **options)
+    except BaseException:
+        series.close()
+        raise
+    open_growth(shown)
+    return shown
 
 
 def link(viewer: Any) -> "ScanLink":
