@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -268,7 +268,7 @@ class Scan:
         """Release the files."""
         self.checkpoint.close()
 
-    def __enter__(self) -> "Scan":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
