@@ -122,13 +122,16 @@ def find_steps(where: Paths) -> tuple[Step, ...]:
 def is_series(path: str | os.PathLike[str]) -> bool:
     """Whether a folder is a series and no checkpoint itself; looks at names only, never raises.
 
-    Its checkpoints must lie in folders of their own whose names say how far the training was:
-    several models side by side are no series.
+    Its checkpoints must be folders, or else all of its files, whose names say how far the
+    training was: several models side by side are no series.
     """
     try:
         folder = Path(path)
-        if not folder.is_dir() or can_open(folder):
+        if not folder.is_dir():
             return False
+        if can_open(folder):
+            files = candidates(folder)
+            return len(files) >= FEWEST and all(_named_number(_stem(f.name)) for f in files)
         with os.scandir(folder) as entries:
             names = [e.name for e in entries if _named_number(e.name) is not None and e.is_dir()]
     except (OSError, ValueError, TypeError):
@@ -144,7 +147,7 @@ def is_series(path: str | os.PathLike[str]) -> bool:
 def step_of(path: str | os.PathLike[str]) -> Step:
     """What the name of a checkpoint, or the trainer's state beside it, says of its step."""
     text = os.fspath(path)
-    name = _ENDINGS.sub("", re.split(r"[/\\]", text.rstrip("/\\"))[-1])
+    name = _stem(re.split(r"[/\\]", text.rstrip("/\\"))[-1])
     if said := _named_number(name):
         return Step(text, name, *said)
     number = _state_step(text)
@@ -153,6 +156,10 @@ def step_of(path: str | os.PathLike[str]) -> Step:
     if found := _BARE.match(name):
         return Step(text, name, "step", int(found[1]) * SCALES[found[2].lower()])
     return Step(text, name)
+
+
+def _stem(name: str) -> str:
+    return _ENDINGS.sub("", name)
 
 
 def _named_number(name: str) -> tuple[str, int] | None:

@@ -171,19 +171,35 @@ def _metric(name: str, sums: NDArray[np.float64]) -> NDArray[np.float64]:
     count = sums[COUNT]
     with np.errstate(invalid="ignore", divide="ignore"):
         if name == "norm":
-            return np.where(count > 0, np.sqrt(sums[SQUARE]), np.nan)
+            norm: NDArray[np.float64] = np.where(count > 0, np.sqrt(sums[SQUARE]), np.nan)
+            return norm
         if name == "sigma":
             mean = sums[TOTAL] / count
-            return np.sqrt(np.maximum(sums[SQUARE] / count - mean * mean, 0.0))
+            return _root(sums[SQUARE] / count - mean * mean)
         other = {"change": 0, "relative_change": 0, "cosine_to_previous": 0}.get(name)
         if other is None:
             other = 2 if name == "cosine_to_last" else 1
         n, aa, bb, ab, dd = _pair(sums, other)
         if name.startswith("cosine"):
-            return np.clip(ab / np.sqrt(aa * bb), -1.0, 1.0)
+            return _cosine(aa, bb, ab)
         found = np.sqrt(dd / aa) if name.startswith("relative") else np.sqrt(dd)
     # Nothing is finite in both, there is no step before, or nothing that the change relates to.
-    return np.where((n > 0) & np.isfinite(found), found, np.nan)
+    known: NDArray[np.float64] = np.where((n > 0) & np.isfinite(found), found, np.nan)
+    return known
+
+
+def _root(square: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Square root of what is below 0 only by rounding; NaN stays."""
+    found: NDArray[np.float64] = np.sqrt(np.maximum(square, 0.0))
+    return found
+
+
+def _cosine(
+    aa: NDArray[np.float64], bb: NDArray[np.float64], ab: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    # Rounding may take it past 1 by the last digit.
+    found: NDArray[np.float64] = np.clip(ab / (np.sqrt(aa) * np.sqrt(bb)), -1.0, 1.0)
+    return found
 
 
 def _pair(sums: NDArray[np.float64], number: int) -> NDArray[np.float64]:
@@ -271,7 +287,7 @@ def _add_part(
 def _add_step(sums: NDArray[np.float64], values: NDArray[np.float64], finite: bool) -> None:
     if not finite:
         values = values[np.isfinite(values)]
-    sums[: SQUARE + 1] += values.size, values.sum(), values @ values
+    sums[: SQUARE + 1] += np.array([values.size, values.sum(), values @ values])
 
 
 def _add_pair(
@@ -281,4 +297,4 @@ def _add_pair(
         both = np.isfinite(a) & np.isfinite(b)
         a, b = a[both], b[both]
     change = b - a
-    sums += a.size, a @ a, b @ b, a @ b, change @ change
+    sums += np.array([a.size, a @ a, b @ b, a @ b, change @ change])

@@ -81,4 +81,5 @@ def _cdf(values: NDArray[np.float64], ends: NDArray[np.float64]) -> NDArray[np.f
     # Of equal quantiles the last counts: what lies at a value is at or below it.
     last = np.append(np.diff(ends) > 0, True)
     first = np.flatnonzero(last)
-    return np.interp(values, ends[first], TAILS[first], left=0.0, right=1.0)
+    found: NDArray[np.float64] = np.interp(values, ends[first], TAILS[first], left=0.0, right=1.0)
+    return found

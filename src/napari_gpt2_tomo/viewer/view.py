@@ -8,6 +8,7 @@ from ..base import DisplayError
 if TYPE_CHECKING:
     from ..facade import Scan
     from ..series import Paths
+    from ..series.series import Series
     from .link import ScanLink
 
 __all__ = ["link", "view", "view_until_closed"]
@@ -46,12 +47,15 @@ def view(
 
     from ..facade import Scan as Opened
     from ..series import is_series
+    from ..series.series import Series
     from .layers import add_scan
 
-    if not isinstance(scan, Opened | str | os.PathLike) or (
-        not isinstance(scan, Opened) and is_series(scan)
-    ):
+    if isinstance(scan, Series):
         return _view_series(scan, viewer, layout, signal, **options)
+    if not isinstance(scan, Opened) and (
+        not isinstance(scan, str | os.PathLike) or is_series(scan)
+    ):
+        return _view_series(Series(scan), viewer, layout, signal, owned=True, **options)
     owned = not isinstance(scan, Opened)
     opened = Opened(scan) if not isinstance(scan, Opened) else scan
     try:
@@ -65,18 +69,19 @@ def view(
     return viewer
 
 
-def _view_series(where: "Paths", viewer: Any, layout: str, signal: str, **options: Any) -> Any:
+def _view_series(
+    series: "Series", viewer: Any, layout: str, signal: str, owned: bool = False, **options: Any
+) -> Any:
     import napari
 
-    from ..series.series import Series
     from .series.opening import add_series, open_growth
 
-    series = Series(where)
     try:
         shown = napari.Viewer() if viewer is None else viewer
-        add_series(shown, series, layout, signal, owned=True, **options)
+        add_series(shown, series, layout, signal, owned=owned, **options)
     except BaseException:
-        series.close()
+        if owned:
+            series.close()
         raise
     open_growth(shown)
     return shown
