@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .checkpoint import Checkpoint, open_checkpoint
     from .comparison import Comparison, compare
     from .export.html import export_html
+    from .export.selection import save_selection
     from .facade import Scan
     from .series.series import Series
     from .viewer.activity.embedding.explorer import explore
@@ -83,6 +84,7 @@ __all__ = [
     "run",
     "run_changed",
     "save_script",
+    "save_selection",
     "save_session",
     "scan",
     "screenshot",
@@ -131,6 +133,7 @@ _HOME = {
     "run": ".activity.running.run",
     "run_changed": ".activity.running.changes",
     "save_script": ".viewer.state",
+    "save_selection": ".export.selection",
     "save_session": ".viewer.state",
     "screenshot": ".viewer.pictures",
     "strongest": ".volume.strongest",

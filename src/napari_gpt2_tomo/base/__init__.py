@@ -2,7 +2,7 @@
 
 from .cache import cache_folder
 from .errors import Cancelled, CheckpointError, DisplayError, LayoutError, TomoError
-from .files import save_bytes, save_text
+from .files import new_file, save_bytes, save_text
 from .progress import Progress, SilentProgress
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "SilentProgress",
     "TomoError",
     "cache_folder",
+    "new_file",
     "save_bytes",
     "save_text",
 ]

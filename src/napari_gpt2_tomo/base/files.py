@@ -1,11 +1,13 @@
-"""Writing small files for a person."""
+"""Writing files for a person: whole, or not there at all."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import TomoError
 
-__all__ = ["save_bytes", "save_text"]
+__all__ = ["new_file", "save_bytes", "save_text"]
 
 
 def save_text(path: str | os.PathLike[str], text: str, suffix: str = "") -> Path:
@@ -44,3 +46,25 @@ def save_bytes(path: str | os.PathLike[str], data: bytes) -> Path:
         scratch.unlink(missing_ok=True)
         raise TomoError(f"{target} cannot be written: {error.strerror or error}.") from error
     return target
+
+
+@contextmanager
+def new_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A path beside `path` to write to; it gets its name when all went well, else it is removed.
+
+    For files that are too large to be held as `save_bytes` wants them.
+
+    Raises
+    ------
+    TomoError
+        The file cannot be written.
+    """
+    target = Path(path)
+    scratch = target.with_name(f".{target.name}.{os.getpid()}.new")
+    try:
+        yield scratch
+        os.replace(scratch, target)
+    except OSError as error:
+        raise TomoError(f"{target} cannot be written: {error.strerror or error}.") from error
+    finally:
+        scratch.unlink(missing_ok=True)

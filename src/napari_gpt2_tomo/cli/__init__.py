@@ -6,7 +6,7 @@ Everything heavy is imported inside the command that needs it: ``--help`` answer
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import activity, cache, compare, html, lesson, pictures, read, show
+from . import activity, cache, compare, html, lesson, pictures, read, save, show
 from .app import app, main
 from .progress import terminal_progress
 
@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, Callable[..., Any]] = {
     "picture": pictures.picture,
     "movie": pictures.movie,
     "html": html.html,
+    "save": save.save,
     "compare": compare.compare,
     "lesson": lesson.lesson,
     "activity": activity.activity,
