@@ -28,7 +28,7 @@ def fingerprint(files: Sequence[tuple[ByteSource, int]]) -> str:
     ----------
     files
         Each file with the length in bytes of its header. The samples are spread
-        over the files laid end to end.
+        over the files laid end to end; those in files whose stamps identify them are left out.
     """
     digest = hashlib.sha256()
     starts = [0, *itertools.accumulate(source.size for source, _ in files)]
@@ -36,6 +36,8 @@ def fingerprint(files: Sequence[tuple[ByteSource, int]]) -> str:
     ranges = [[(0, header)] for _, header in files]
     for position in dict.fromkeys(i * spread // (SAMPLES - 1) for i in range(SAMPLES)):
         number = bisect_right(starts, position, hi=len(files)) - 1
+        if files[number][0].identifies:
+            continue
         start = position - starts[number]
         ranges[number].append((start, min(start + SAMPLE_BYTES, files[number][0].size)))
     for (source, header), parts in zip(files, ranges, strict=True):

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..base import CheckpointError
-from .address import Address
+from .address import Address, address_of
 from .place import LocalPlace, Place
 from .quantised.logical import logical
 from .registry import FORMATS, Format, format_named, format_of
@@ -44,20 +44,21 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     Parameters
     ----------
     path
-        A file of one of the `FORMATS` (its other shards are found), an ``….index.json``, or a
-        folder. In a folder the order is: the index, the standard name (``model.safetensors``),
-        the only file, each of the first format that has any.
+        A file of one of the `FORMATS` (its other shards are found), an ``….index.json``, a
+        folder, or the address of one of these on a server, see `remote.open.open_address`. In
+        a folder the order is: the index, the standard name (``model.safetensors``), the only
+        file, each of the first format that has any.
 
     Raises
     ------
     CheckpointError
         There is no checkpoint, there are several to choose from, or it is damaged.
     """
-    if "://" in str(path):
-        raise CheckpointError(
-            f"{path} is an address on the network; this version reads local files only. "
-            f"Download it first, e.g. with 'hf download'."
-        )
+    address = address_of(path)
+    if address is not None:
+        from .remote.open import open_address
+
+        return open_address(address)
     try:
         place = Path(path).expanduser()
         if place.is_dir():
@@ -100,9 +101,15 @@ def _absolute(path: Path | Address) -> Path | Address:
 def can_open(path: str | os.PathLike[str]) -> bool:
     """Whether `open_checkpoint` is the right one to try; never raises.
 
-    Looks at names, and at the first bytes of files whose names others use too.
+    Looks at names, and at the first bytes of files whose names others use too; of addresses
+    at their text alone.
     """
     try:
+        address = address_of(path)
+        if address is not None:
+            from .remote.addresses import is_model
+
+            return is_model(address)
         place = Path(path).expanduser()
         if place.is_dir():
             return bool(_found(LocalPlace(place)))

@@ -3,6 +3,7 @@
 import os
 import stat
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..base import CheckpointError
@@ -44,6 +45,10 @@ class Place(ABC):
 
         Raises OSError or `CheckpointError` if it is there and cannot be read.
         """
+
+    def expect(self, names: Iterable[str]) -> None:
+        """Hear which files will be asked for next: a server is asked for all of them at once."""
+        return
 
     def file(self, name: str) -> Path | None:
         """Where a file lies on this machine's disk, None if it does not."""

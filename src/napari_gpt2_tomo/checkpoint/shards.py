@@ -58,8 +58,11 @@ def indexed_shards(place: Place, index: str) -> ShardSet:
     weight_map = _read_weight_map(place, index, where)
     files: dict[str, None] = {}
     absent: dict[str, str] = {}
-    for name in sorted(set(weight_map.values())):
+    named = sorted(set(weight_map.values()))
+    for name in named:
         _check_name(where, name)
+    place.expect(named)
+    for name in named:
         if place.has(name):
             # "./sub//x" and "sub/x" are one file.
             files[str(PurePosixPath(name))] = None

@@ -36,6 +36,9 @@ class ByteSource(ABC):
         Number of bytes.
     stamp
         Text that differs when the file was changed: size and time, an ETag, …
+    identifies
+        Whether the stamp alone tells this content from any other, so that nothing need be
+        read for it.
     max_gap
         `gather` reads ranges at most this many bytes apart as one.
     max_range
@@ -45,6 +48,7 @@ class ByteSource(ABC):
     path: Path | Address
     size: int
     stamp: str
+    identifies: bool = False
     max_gap: int = 4096
     """A page: what an operating system or a proxy reads anyway."""
     max_range: int = 1 << 24
@@ -67,6 +71,10 @@ class ByteSource(ABC):
     def read_many(self, ranges: NDArray[np.int64]) -> Iterable[NDArray[np.uint8]]:
         """Bytes of each of ``(n, 2)`` half-open ranges, in their order."""
         return (self.read(start, stop) for start, stop in ranges.tolist())
+
+    def prefetch(self, ranges: NDArray[np.int64]) -> None:
+        """Hear which ranges will be read next: a server is asked for all of them at once."""
+        return
 
     def gather(self, offset: int, region: Region, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Elements of a strided box of a tensor that begins at byte `offset`; read-only."""

@@ -18,7 +18,7 @@ from ..source import ByteSource
 from .blocks import BLOCK, PAGE, BlockStore
 from .coalesce import LONGEST, coalesce, paged
 from .link import Link, Version
-from .pool import submit
+from .pool import TICK, submit
 from .traffic import Traffic, check
 from .transfer import fetch
 
@@ -26,9 +26,6 @@ __all__ = ["HEAD", "HttpSource", "probe"]
 
 HEAD = 1 << 14
 """Bytes that are read to learn of a file: its version, and the headers of most files (16 KB)."""
-
-TICK = 0.1
-"""Seconds between two looks whether the waiting was cancelled."""
 
 Ranges = NDArray[np.int64]
 
@@ -86,14 +83,10 @@ class HttpSource(ByteSource):
         # Bytes of a file whose versions cannot be told apart must not outlive its opening.
         certain = version.is_certain or link.is_fixed
         self._store = BlockStore(link.name, version.stamp) if certain else None
+        self.identifies = certain
         self._head = np.empty(0, np.uint8) if head is None else head
         if self._store is not None and self._head.size:
             self._keep(0, self._head)
-
-    @property
-    def identifies(self) -> bool:
-        """Whether `stamp` alone tells the content from any other."""
-        return self._store is not None
 
     def read(self, start: int, stop: int) -> NDArray[np.uint8]:
         """Bytes ``start ≤ i < stop``, read-only."""
@@ -125,6 +118,20 @@ class HttpSource(ByteSource):
             return
         missing = self._missing(paged(ranges, PAGE, self.size))
         self._fetch(missing, lambda start, data: None)
+
+    def read_head(self, stop: int) -> NDArray[np.uint8]:
+        """The first bytes of the file, held in memory; fetched in the thread that calls."""
+        stop = min(stop, self.size)
+        if self._head.size < stop:
+            low = self._head.size // PAGE * PAGE
+            high = min(-(-stop // PAGE) * PAGE, self.size)
+            target = _Target(np.array([(0, high)], np.int64))
+            target.add(0, self._head)
+            missing = self._missing(np.array([(low, high)], np.int64), target.add)
+            for start, end in missing.tolist():
+                target.add(start, self._brought(start, end, self._closed.is_set))
+            self._head = target.data
+        return self._head[:stop]
 
     def is_at_hand(self, ranges: Ranges) -> bool:
         """Whether bytes can be read without the server."""
@@ -180,22 +187,13 @@ class HttpSource(ByteSource):
         """Fetch ranges of whole pages, several at once; `arrived` gets them as they come."""
         over = threading.Event()
 
-        def task(start: int, stop: int) -> NDArray[np.uint8]:
-            answer = fetch(
-                self._link,
-                start,
-                stop,
-                version=self._version,
-                traffic=self.counter,
-                stopped=lambda: over.is_set() or self._closed.is_set(),
-            )
-            self._keep(start, answer.data)
-            return answer.data
+        def stopped() -> bool:
+            return over.is_set() or self._closed.is_set()
 
         pending: dict[Future[NDArray[np.uint8]], int] = {}
         try:
             for start, stop in coalesce(missing).tolist():
-                pending[submit(partial(task, start, stop))] = start
+                pending[submit(partial(self._brought, start, stop, stopped))] = start
             while pending:
                 done, _ = wait(pending, TICK, FIRST_COMPLETED)
                 for future in done:
@@ -205,6 +203,14 @@ class HttpSource(ByteSource):
             over.set()
             for future in pending:
                 future.cancel()
+
+    def _brought(self, start: int, stop: int, stopped: Callable[[], bool]) -> NDArray[np.uint8]:
+        """Whole pages from the server, which the cache has from now on."""
+        answer = fetch(
+            self._link, start, stop, version=self._version, traffic=self.counter, stopped=stopped
+        )
+        self._keep(start, answer.data)
+        return answer.data
 
     def _keep(self, start: int, data: NDArray[np.uint8]) -> None:
         """Keep whole pages in the cache."""

@@ -86,6 +86,8 @@ def _is_secret(name: str) -> bool:
 
 def public(url: str) -> str:
     """A URL without name, password, signature and token: what may be shown and stored."""
+    if not url.lower().startswith(("http://", "https://")):
+        return url
     split = urlsplit(url)
     host = split.netloc.rpartition("@")[2]
     kept = [(k, v) for k, v in parse_qsl(split.query, keep_blank_values=True) if not _is_secret(k)]

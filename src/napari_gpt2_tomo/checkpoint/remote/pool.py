@@ -4,14 +4,20 @@ import os
 import queue
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
 from .settings import CONNECTIONS
+from .traffic import check
 
-__all__ = ["submit"]
+__all__ = ["TICK", "submit", "waited"]
+
+TICK = 0.1
+"""Seconds between two looks whether waiting was cancelled."""
 
 T = TypeVar("T")
+
+_NAME = "tomo-fetch-"
 
 
 class _Pool:
@@ -25,7 +31,7 @@ class _Pool:
         self.process = os.getpid()
         self._tasks: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = queue.SimpleQueue()
         for number in range(CONNECTIONS):
-            threading.Thread(target=self._run, name=f"tomo-fetch-{number}", daemon=True).start()
+            threading.Thread(target=self._run, name=f"{_NAME}{number}", daemon=True).start()
 
     def submit(self, task: Callable[[], T]) -> "Future[T]":
         future: Future[T] = Future()
@@ -56,3 +62,15 @@ def submit(task: Callable[[], T]) -> "Future[T]":
         if _pool is None or _pool.process != os.getpid():
             _pool = _Pool()
         return _pool.submit(task)
+
+
+def waited(task: Callable[[], T]) -> T:
+    """Do a task that waits for a server, so that the waiting can be cancelled."""
+    if threading.current_thread().name.startswith(_NAME):
+        # A task of these threads must not wait for another of them.
+        return task()
+    future = submit(task)
+    while not future.done():
+        wait((future,), TICK)
+        check()
+    return future.result()

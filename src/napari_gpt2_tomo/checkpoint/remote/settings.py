@@ -8,6 +8,7 @@ from ...base.cache import CACHE_VARIABLE
 __all__ = [
     "BACKOFF",
     "CONNECTIONS",
+    "FIRST_TRIES",
     "GIGABYTES_VARIABLE",
     "OFFLINE_VARIABLE",
     "TIMEOUTS",
@@ -36,6 +37,9 @@ TIMEOUTS = (10.0, 30.0)
 
 TRIES = 5
 """Requests in a row that may fail without bringing a single byte."""
+
+FIRST_TRIES = 3
+"""As long as nothing was ever read of a file: its address may simply be wrong."""
 
 BACKOFF = (0.3, 8.0)
 """Seconds of the first wait after a failure, and of the longest; each is twice the one before."""

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from weakref import WeakValueDictionary
 
 from ...base import Progress
 
@@ -10,10 +11,12 @@ __all__ = ["Traffic", "check", "watched"]
 
 
 class Traffic:
-    """Counts what is read of the files of one checkpoint.
+    """Counts what is read of the files at one address.
 
     Attributes
     ----------
+    total
+        Bytes of all files that were opened there.
     received
         Bytes of all bodies of answers, those of failed attempts included.
     requests
@@ -23,10 +26,25 @@ class Traffic:
     """
 
     def __init__(self) -> None:
+        self.total = 0
         self.received = 0
         self.requests = 0
         self.reused = 0
         self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, address: str) -> "Traffic":
+        """The counter of an address in this process, kept as long as its files are open."""
+        with _counting:
+            found = _known.get(str(address))
+            if found is None:
+                found = _known[str(address)] = cls()
+            return found
+
+    def name(self, address: str) -> None:
+        """Be the counter of another address too: of the file or folder that was opened."""
+        with _counting:
+            _known[str(address)] = self
 
     def add(self, *, received: int = 0, requests: int = 0, reused: int = 0) -> None:
         """Count; any thread may call it."""
@@ -39,6 +57,9 @@ class Traffic:
         # What another process reads it counts itself.
         return Traffic, ()
 
+
+_known: WeakValueDictionary[str, Traffic] = WeakValueDictionary()
+_counting = threading.Lock()
 
 _watching = threading.local()
 

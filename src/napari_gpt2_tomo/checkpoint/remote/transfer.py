@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 
 from ...base import CheckpointError
 from .link import Link, Version
-from .settings import BACKOFF, CONNECTIONS, OFFLINE_VARIABLE, TIMEOUTS, TRIES, is_offline
+from .settings import (
+    BACKOFF,
+    CONNECTIONS,
+    FIRST_TRIES,
+    OFFLINE_VARIABLE,
+    TIMEOUTS,
+    TRIES,
+    is_offline,
+)
 from .traffic import Traffic
 
 if TYPE_CHECKING:
@@ -102,7 +110,7 @@ def fetch(
         except _Again as again:
             failures = failures + 1 if found.filled == filled else 1
             filled = found.filled
-            if failures >= TRIES:
+            if failures >= (TRIES if found.version else FIRST_TRIES):
                 raise CheckpointError(
                     f"{link.name} cannot be read: {again}, {failures} times in a row. "
                     "Check the connection, or try again later; what was read is kept."
