@@ -71,6 +71,13 @@ FORMATS: tuple[Format, ...] = (
         (".formats.safetensors", "SafetensorsCheckpoint"),
         lambda first: first[8:].lstrip().startswith(b"{"),
     ),
+    Format(
+        "GGUF",
+        (".gguf",),
+        (),
+        (".formats.gguf", "GgufCheckpoint"),
+        lambda first: first.startswith(b"GGUF"),
+    ),
 )
 """In the order of preference, if a folder holds a model in several formats."""
 

@@ -1,0 +1,141 @@
+"""Tensors of a GGUF file that are stored as blocks of quantised values."""
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..quantised.blocks import BlockTensor
+from ..region import Region
+from ..source import ByteSource
+from .gguf_codes import CODES, Code
+from .gguf_decode import decode_blocks
+from .gguf_types import BlockType
+
+__all__ = ["GgufTensor"]
+
+Array = NDArray[Any]
+
+
+class _Blocks(BlockTensor):
+    """Something that is computed from the blocks of a GGUF tensor, a box of blocks at a time.
+
+    Parameters
+    ----------
+    name, shape
+        As in the checkpoint.
+    kind
+        The element type.
+    source, start
+        The file, and the byte of it at which the first block lies.
+    each
+        Elements that come from each block.
+    dtype
+        Of the elements.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        kind: BlockType,
+        source: ByteSource,
+        start: int,
+        each: int,
+        dtype: Any = np.float32,
+    ) -> None:
+        size = int(np.prod(shape, dtype=object)) if shape else 1
+        nbytes = size // each * kind.nbytes
+        super().__init__(name, shape, kind.name, grain=(1, each), nbytes=nbytes, dtype=dtype)
+        self.kind = kind
+        self._source = source
+        self._start = start
+        self._item = np.dtype((np.void, kind.nbytes))
+
+    def _blocks(self, rows: slice, columns: slice) -> NDArray[np.uint8]:
+        """The bytes of a box's blocks, ``(rows, blocks, bytes)``, read-only, in C order."""
+        per_row, each = self.columns // self.grain[1], self.grain[1]
+        step = rows.step or 1
+        n_rows = len(range(rows.start, rows.stop, step))
+        first, last = columns.start // each, columns.stop // each
+        region = Region(rows.start * per_row + first, (n_rows, last - first), (step * per_row, 1))
+        found = np.ascontiguousarray(self._source.gather(self._start, region, self._item))
+        return found.view(np.uint8).reshape(n_rows, last - first, self.kind.nbytes)
+
+
+class GgufTensor(_Blocks):
+    """The values of a tensor of blocks: float32, as ggml computes them.
+
+    Parameters
+    ----------
+    name, shape
+        As in the checkpoint.
+    kind
+        The element type; not a plain one.
+    source, start
+        The file, and the byte of it at which the first block lies.
+    """
+
+    def __init__(
+        self, name: str, shape: tuple[int, ...], kind: BlockType, source: ByteSource, start: int
+    ) -> None:
+        super().__init__(name, shape, kind, source, start, kind.values)
+        self.scheme = kind.scheme
+
+    def decode(self, rows: slice, columns: slice) -> Array:
+        """Values of a box of whole blocks."""
+        blocks = self._blocks(rows, columns)
+        n_rows, n_blocks, nbytes = blocks.shape
+        values = decode_blocks(blocks.reshape(-1, nbytes), self.kind)
+        return values.reshape(n_rows, n_blocks * self.kind.values)
+
+    @cached_property
+    def _code(self) -> Code | None:
+        return CODES.get(self.kind.name)
+
+    @property
+    def codes(self) -> "BlockTensor | None":
+        """The integers: values are codes · scales − minima. None for types without such."""
+        if self._code is None:
+            return None
+        return _Factor(self, self._code, "codes")
+
+    @property
+    def scales(self) -> "BlockTensor | None":
+        """Scale of each group of codes, ``(…, columns / group)`` float32; of the K types the
+        product of the block's scale and the group's."""
+        if self._code is None:
+            return None
+        return _Factor(self, self._code, "scales")
+
+    @property
+    def minima(self) -> "BlockTensor | None":
+        """What is subtracted in each group, in the shape of `scales`; None if nothing is."""
+        if self._code is None or not self._code.has_minima:
+            return None
+        return _Factor(self, self._code, "minima")
+
+
+class _Factor(_Blocks):
+    """Codes, scales or minima of a tensor."""
+
+    def __init__(self, tensor: GgufTensor, code: Code, which: str) -> None:
+        kind = tensor.kind
+        shape, each = tensor.shape, kind.values
+        if which != "codes":
+            each = kind.values // kind.group
+            shape = (*shape[:-1], shape[-1] // kind.group)
+        dtype = code.dtype if which == "codes" else np.float32
+        super().__init__(
+            f"{tensor.name} ({which})", shape, kind, tensor._source, tensor._start, each, dtype
+        )
+        self._split = code
+        self._which = which
+
+    def decode(self, rows: slice, columns: slice) -> Array:
+        """Codes, scales or minima of a box of whole blocks."""
+        blocks = self._blocks(rows, columns)
+        n_rows, n_blocks, nbytes = blocks.shape
+        found: Array = getattr(self._split, self._which)(blocks.reshape(-1, nbytes))
+        return found.reshape(n_rows, n_blocks * self.grain[1])
