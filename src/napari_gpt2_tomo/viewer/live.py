@@ -270,10 +270,9 @@ class _Frames:
     def __getitem__(self, index: tuple[Any, ...]) -> NDArray[Any]:
         first, *rest = index
         inner = tuple(rest)
-        if not isinstance(first, slice):
-            return self._level.frame(int(first))[inner]
-        frames = range(*first.indices(self._level.shape[0]))
-        if len(frames) == 1:
-            return self._level.frame(frames[0])[inner][None]
+        frames = range(*first.indices(self._level.shape[0])) if isinstance(first, slice) else ()
+        if not isinstance(first, slice) or len(frames) == 1:
+            cut = self._level.frame(frames[0] if frames else int(first))[inner]
+            return np.asarray(cut[None] if frames else cut)
         # Several steps at once are a cut along the time; it must not read whole volumes.
         return np.asarray(self._level._present()[index])

@@ -58,6 +58,9 @@ class Scene:
         viewer.dims.events.point.connect(self._stepped)
         viewer.dims.events.ndisplay.connect(self._turned)
         self._edge()
+        if link.volume.lead:
+            # Which step is meant counts before anybody moves a slider.
+            self._stepped()
 
     def close(self) -> None:
         """Remove what was added; nothing is connected any more."""
