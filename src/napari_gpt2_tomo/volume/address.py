@@ -85,7 +85,7 @@ class Address:
             words.append(f"unit {self.unit}")
         if self.channel is not None:
             words.append(f"channel {self.channel}")
-        return " · ".join(words)
+        return " · ".join([self.step, *words] if self.step else words)
 
 
 def part_title(role: str, layer: int | None, expert: int | None = None) -> str:
