@@ -8,7 +8,7 @@ from ..anatomy.part import Part
 from ..display.roles import role_colour
 from ..volume.address import part_title
 
-__all__ = ["KINDS", "Line", "lines_of"]
+__all__ = ["KINDS", "Line", "lines_of", "subject_of"]
 
 KINDS: Mapping[str, str] = {
     "roles": "Each role, all layers together",
@@ -43,6 +43,20 @@ class Line:
     parts: tuple[int, ...]
     colour: Colour | None = None
     shade: float | None = None
+
+
+def subject_of(anatomy: Anatomy, kind: str, part: str | None = None) -> str:
+    """What lines that depend on the cursor are of, for a title: ``"K of every layer"``; empty for
+    the others.
+    """
+    here = anatomy.by_name.get(part or "") or _first(anatomy.parts)
+    if here is None or kind not in ("role", "layer", "part"):
+        return ""
+    if kind == "part":
+        return _title(here)
+    if kind == "role":
+        return f"{part_title(here.role, None)} of every layer"
+    return "outside of layers" if here.layer is None else f"layer {here.layer}"
 
 
 def lines_of(anatomy: Anatomy, kind: str, part: str | None = None) -> list[Line]:

@@ -78,6 +78,7 @@ def growth_plot(
     log_x: bool = False,
     log_y: bool = False,
     losses: Losses | None = None,
+    subject: str = "",
 ) -> Plot:
     """A metric over the steps, one line for each of `lines`.
 
@@ -97,6 +98,8 @@ def growth_plot(
         Whether that of the metric is; what is 0 is not seen then.
     losses
         Drawn as dotted lines with an axis of their own, as far as the series reaches.
+    subject
+        What the lines are of, for the title.
 
     Raises
     ------
@@ -110,7 +113,9 @@ def growth_plot(
 
     def draw(figure: "Figure", theme: Theme) -> None:
         axes = figure.add_subplot()
-        _draw_lines(axes, theme, places, lines, values)
+        # A logarithmic axis would draw a fall to its lower end where a value is 0.
+        shown = np.where(values > 0, values, np.nan) if log_y else values
+        _draw_lines(axes, theme, places, lines, shown)
         axes.set_ylabel(chosen.symbol)
         axes.set_xlabel(unit or "checkpoint")
         _scale(axes, steps, places, log_x)
@@ -139,7 +144,7 @@ def growth_plot(
     caption = f"{chosen.about} Weights of a line are taken together as one vector."
     if losses:
         caption += f" Losses from {losses.source}."
-    title = chosen.title[0].upper() + chosen.title[1:]
+    title = chosen.title[0].upper() + chosen.title[1:] + (f" · {subject}" if subject else "")
     return Plot(f"growth-{metric.replace('_', '-')}", title, draw, table, caption)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..base import CheckpointError, Progress
+from ..checkpoint.address import Address
 from ..facade import Scan
 from ..volume.reading.signal import resolve_reduction
 from ..volume.volume import Volume, make_layout
@@ -143,7 +144,7 @@ class Series(Scan):
         return self.scans[self.present]
 
     @property
-    def files(self) -> tuple[Path, ...]:
+    def files(self) -> tuple[Path | Address, ...]:
         """The files of all steps."""
         return tuple(file for scan in self.scans for file in scan.checkpoint.files)
 

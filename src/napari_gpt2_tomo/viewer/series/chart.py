@@ -8,7 +8,7 @@ from psygnal import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from ...display.plots import Plot
-from ..activity.plot_view import PlotView
+from ..activity.plot_view import PlotView, theme_of
 
 __all__ = ["GrowthChart"]
 
@@ -78,15 +78,12 @@ class GrowthChart(QWidget):  # type: ignore[misc]
             return
         axes = figure.axes[0]
         if self._line is None or self._line.axes is not axes:
-            colour = figure.text(0, 0, "").get_color()
-            figure.texts[-1].remove()
             (self._line,) = axes.plot(
                 [0, 0],
                 [0, 1],
                 transform=axes.get_xaxis_transform(),
-                color=colour,
+                color=theme_of(self).accent,
                 linewidth=WIDTH,
-                alpha=0.85,
                 marker="v",
                 markersize=HANDLE,
                 markevery=[1],

@@ -25,7 +25,7 @@ from qtpy.QtWidgets import (
 
 from ...base import Progress, TomoError
 from ...series.growth import METRICS, Growth, stored_growth
-from ...series.lines import KINDS, lines_of
+from ...series.lines import KINDS, lines_of, subject_of
 from ...series.plots import growth_plot, places_of, wants_log, wants_log_y
 from ...series.series import Series
 from ...series.table import save_growth
@@ -334,6 +334,7 @@ class GrowthDock(Docked):
             log_x=self.log_steps.isChecked(),
             log_y=self.log_values.isChecked(),
             losses=losses,
+            subject=subject_of(series.anatomy, self.lines.currentData(), self._part),
         )
         step = link.cursor.position[0]
         self.chart.show_plot(plot, places_of(steps), step)

@@ -14,6 +14,7 @@ from ..link import ScanLink, link_of, links
 from ..remembered import remember_scan
 from ..session import sessions_of
 from ..work import show
+from .growing import go_to_step
 
 if TYPE_CHECKING:
     from ...volume.volume import Volume
@@ -63,7 +64,7 @@ def add_series(
     name: str | None = None,
     **options: Any,
 ) -> ScanLayers:
-    """Show a series in a viewer: its slider plays the steps.
+    """Show a series in a viewer at its last step: the slider plays the steps.
 
     Parameters
     ----------
@@ -96,6 +97,7 @@ def add_series(
     link = link_of(layers.image)
     assert link is not None
     _settle_window(link)
+    go_to_step(viewer, link, len(series.steps) - 1)
     _tell(link, series)
     return layers
 
@@ -124,9 +126,9 @@ def read_series(path: str) -> "list[LayerData]":
 
     def inserted() -> None:
         found = weak()
-        sessions = [] if found is None else sessions_of(found)
-        if sessions:
-            open_growth(sessions[0].viewer)
+        for session in [] if found is None else sessions_of(found)[:1]:
+            go_to_step(session.viewer, found, found.volume.shape[0] - 1)
+            open_growth(session.viewer)
 
     if QApplication.instance() is not None:
         QTimer.singleShot(0, inserted)
