@@ -39,6 +39,8 @@ class ByteSource(ABC):
     identifies
         Whether the stamp alone tells this content from any other, so that nothing need be
         read for it.
+    is_remote
+        Whether reading waits for a server.
     max_gap
         `gather` reads ranges at most this many bytes apart as one.
     max_range
@@ -49,6 +51,7 @@ class ByteSource(ABC):
     size: int
     stamp: str
     identifies: bool = False
+    is_remote: bool = False
     max_gap: int = 4096
     """A page: what an operating system or a proxy reads anyway."""
     max_range: int = 1 << 24
@@ -75,6 +78,10 @@ class ByteSource(ABC):
     def prefetch(self, ranges: NDArray[np.int64]) -> None:
         """Hear which ranges will be read next: a server is asked for all of them at once."""
         return
+
+    def missing_bytes(self, ranges: NDArray[np.int64]) -> int:
+        """Bytes that a server would be asked for to read ranges."""
+        return 0
 
     def gather(self, offset: int, region: Region, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Elements of a strided box of a tensor that begins at byte `offset`; read-only."""

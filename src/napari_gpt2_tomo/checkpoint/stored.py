@@ -1,6 +1,7 @@
 """A tensor whose elements lie in C order in one byte source."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from operator import mul
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .dtypes import STORED_TYPES, decode
+from .plan import plan_reads
 from .region import Region
 from .source import ByteSource
 from .tensor import LazyTensor
@@ -54,6 +56,18 @@ class StoredTensor(LazyTensor):
         self._size = self.size
         self.nbytes = self._size * kind.storage.itemsize
 
+    @property
+    def extent(self) -> tuple[ByteSource, int, int]:
+        """Its file, the byte of it at which the elements begin, and one past their last."""
+        return self._source, self._start, self._start + self.nbytes
+
+    def retyped(self, stored: str) -> "StoredTensor":
+        """The same bytes as elements of another type of the same size."""
+        other = StoredTensor(self.name, self.shape, stored, self._source, self._start)
+        if other.nbytes != self.nbytes:
+            raise ValueError(f"{stored} elements are not as large as {self.stored} elements")
+        return other
+
     def raw(self, region: Region) -> NDArray[Any]:
         """Elements of a strided box as they are stored; read-only."""
         # One past the last element, without a Python loop: this is the hot path.
@@ -63,6 +77,20 @@ class StoredTensor(LazyTensor):
         if not self._size:  # such a region may begin beyond the end of the file
             region = Region(0, region.shape, region.strides)
         return self._source.gather(self._start, region, self._storage)
+
+    def ranges(self, region: Region) -> Iterable[tuple[ByteSource, NDArray[np.int64]]]:
+        """Bytes on a server that a strided box needs."""
+        source = self._source
+        if not source.is_remote or not region.size:
+            return ()
+        plan = plan_reads(
+            region,
+            self._storage.itemsize,
+            offset=self._start,
+            max_gap=source.max_gap,
+            max_range=sys.maxsize,
+        )
+        return ((source, plan.ranges),)
 
     def read(self, region: Region) -> NDArray[Any]:
         """Values of a strided box; a view of a mapped file where numpy has the stored type."""

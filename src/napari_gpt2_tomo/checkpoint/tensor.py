@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..base import Progress
 from .address import Address
 from .region import Region, normalise_index
+from .source import ByteSource
 
 __all__ = ["Checkpoint", "LazyTensor"]
 
@@ -39,6 +40,9 @@ class LazyTensor(ABC):
         and of their scales.
     scheme
         How it is quantised, in words, e.g. ``"GPTQ 4-bit, groups of 128"``; None if it is not.
+    column_major
+        Whether neighbours along the last axis but one, rather than along the last, lie
+        together in the file.
     """
 
     name: str
@@ -47,6 +51,7 @@ class LazyTensor(ABC):
     dtype: np.dtype[Any]
     nbytes: int
     scheme: str | None = None
+    column_major: bool = False
 
     @abstractmethod
     def read(self, region: Region) -> Array:
@@ -91,6 +96,29 @@ class LazyTensor(ABC):
         Its shape has one element per group of codes: fewer rows, columns or both.
         """
         return None
+
+    @property
+    def zeros(self) -> "LazyTensor | None":
+        """The code that means 0 in each group, shaped like `scales`; None without such codes.
+
+        Where there is one, a value is ``(code - zero) · scale``.
+        """
+        return None
+
+    def scale_index(self, index: tuple[int, ...]) -> tuple[int, ...]:
+        """Where in `scales` and `zeros` the group of an element is; indices are not negative."""
+        scales = self.scales
+        if scales is None:
+            raise ValueError(f"{self.name} is not quantised")
+        groups = zip(index, scales.shape, self.shape, strict=True)
+        return tuple(i * count // n for i, count, n in groups)
+
+    def ranges(self, region: Region) -> Iterable[tuple[ByteSource, NDArray[np.int64]]]:
+        """Bytes on servers that reading a strided box needs, ``(n, 2)`` half-open ranges each.
+
+        Nothing for what lies on this machine, or where that is not known before reading.
+        """
+        return ()
 
     @property
     def size(self) -> int:
@@ -162,9 +190,20 @@ class Checkpoint(Mapping[str, LazyTensor]):
     tokenizer: Path | None
     notes: tuple[str, ...]
 
+    @property
+    def quantisation(self) -> Mapping[str, Any]:
+        """What the configuration says of how the tensors are quantised; empty if nothing."""
+        found = (self.config or {}).get("quantization_config")
+        return found if isinstance(found, dict) else {}
+
     # A mapping compares its values, and cannot be hashed; a checkpoint is an open file.
     __eq__ = object.__eq__
     __hash__ = object.__hash__
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it lies on a server."""
+        return isinstance(self.path, Address)
 
     @property
     @abstractmethod

@@ -336,9 +336,11 @@ def test_travels_without_its_bytes(source: HttpSource) -> None:
 
 def test_brings_what_will_be_read(source: HttpSource, server: RangeServer) -> None:
     wanted = np.array([(i * 100_000, i * 100_000 + 50) for i in range(1, 25)], np.int64)
-    assert not source.is_at_hand(wanted)
+    cost = source.missing_bytes(wanted)
+    server.forget()
     source.prefetch(wanted)
-    assert source.is_at_hand(wanted)
+    assert source.missing_bytes(wanted) == 0
+    assert server.sent == cost
     server.forget()
     for start, stop in wanted.tolist():
         assert np.array_equal(source.read(start, stop), DATA[start:stop])

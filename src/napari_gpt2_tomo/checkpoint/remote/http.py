@@ -62,6 +62,7 @@ class HttpSource(ByteSource):
         As given.
     """
 
+    is_remote = True
     max_gap = PAGE
     max_range = LONGEST
 
@@ -133,9 +134,10 @@ class HttpSource(ByteSource):
             self._head = target.data
         return self._head[:stop]
 
-    def is_at_hand(self, ranges: Ranges) -> bool:
-        """Whether bytes can be read without the server."""
-        return not len(self._missing(paged(ranges, PAGE, self.size)))
+    def missing_bytes(self, ranges: Ranges) -> int:
+        """Bytes that the server would be asked for to read ranges, those between them included."""
+        asked = coalesce(self._missing(paged(ranges, PAGE, self.size)))
+        return int((asked[:, 1] - asked[:, 0]).sum())
 
     def close(self) -> None:
         """End what is under way; reading afterwards raises `CheckpointError`."""
