@@ -218,7 +218,7 @@ def select(
     if section is not None:
         wanted = _section_box(chosen, section)
         caption = volume.caption(wanted[0][0])
-        title = " · ".join(filter(None, [_where(volume, wanted), caption]))
+        title = " · ".join(filter(None, [_where(volume, wanted[:-2]), caption]))
     else:
         wanted = _box(volume, box or ())
         title = _where(volume, wanted)
@@ -299,7 +299,7 @@ def _section_box(layout: BlockLayout | CubeLayout, section: int | Sequence[int])
 
 def _where(volume: Volume, box: Box) -> str:
     words = []
-    for axis, (a, b), n in zip(volume.axes, box, volume.shape, strict=True):
+    for axis, (a, b), n in zip(volume.axes, box, volume.shape, strict=False):
         if b - a == 1:
             words.append(f"{axis} {a}")
         elif (a, b) != (0, n):

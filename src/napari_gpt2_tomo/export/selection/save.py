@@ -17,7 +17,7 @@ from ...volume.volume import Volume
 from .choosing import PartName, Selection, select
 from .describe import describe_selection
 
-__all__ = ["FORMATS", "save_selection"]
+__all__ = ["FORMATS", "save_selection", "write_selection"]
 
 FORMATS: Mapping[str, str] = {
     ".safetensors": "weights bit for bit, addresses inside",
