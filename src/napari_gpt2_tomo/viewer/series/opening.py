@@ -6,9 +6,10 @@ from weakref import ref
 
 import napari
 
-from ...base import DisplayError, LayoutError, TomoError
+from ...base import LayoutError, TomoError
 from ...series.find import Paths
 from ...series.series import Series
+from ...series.window import open_window
 from ..layers import ScanLayers, add_scan, layer_data
 from ..link import ScanLink, link_of, links
 from ..remembered import remember_scan
@@ -37,16 +38,6 @@ TOO_FEW = (
     "Select the layers of two or more scans to make a series of them, or choose a folder that "
     "holds the checkpoints of a training run."
 )
-
-WIDE = 4.0
-"""Times the window of all but one weight in a hundred: beyond it the few decide what is seen.
-
-Of a narrow model one weight in a thousand is a gain of a norm, of about 1, and the window that
-hides one in a thousand would show matrices of a hundredth of that as black.
-"""
-
-ROBUST = "p1-99"
-"""The preset of a window that leaves one weight in a hundred out at either end."""
 
 
 def series_of(link: ScanLink | None) -> Series | None:
@@ -96,7 +87,7 @@ def add_series(
         raise
     link = link_of(layers.image)
     assert link is not None
-    _settle_window(link)
+    open_window(link.console)
     go_to_step(viewer, link, len(series.steps) - 1)
     _tell(link, series)
     return layers
@@ -117,7 +108,7 @@ def read_series(path: str) -> "list[LayerData]":
 
     series = Series(path)
     link = ScanLink(series, _volume(series), owned=True)
-    _settle_window(link)
+    open_window(link.console)
     layers = layer_data(link)
     expect()
     remember_scan(path)
@@ -202,18 +193,6 @@ def _volume(series: Series) -> "Volume":
     except LayoutError:
         # A preference for bodies is no reason to refuse files that are none.
         return series.volume("auto", wanted.signal, exact=False)
-
-
-def _settle_window(link: ScanLink) -> None:
-    """Open with the window of most weights where the usual one is that of a few large ones."""
-    console = link.console
-    usual = console.window
-    try:
-        console.apply_preset(ROBUST)
-        if usual.width < WIDE * console.window.width:
-            console.reset()
-    except DisplayError:
-        console.reset()
 
 
 def _tell(link: ScanLink, series: Series) -> None:
