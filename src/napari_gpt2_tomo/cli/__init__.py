@@ -6,7 +6,7 @@ Everything heavy is imported inside the command that needs it: ``--help`` answer
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import activity, cache, compare, html, lesson, pictures, read, save, show
+from . import activity, cache, compare, html, lesson, pictures, read, save, series, show
 from .app import app, main
 from .progress import terminal_progress
 
@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, Callable[..., Any]] = {
     "html": html.html,
     "save": save.save,
     "compare": compare.compare,
+    "series": series.series,
     "lesson": lesson.lesson,
     "activity": activity.activity,
     "cache": cache.cache,

@@ -12,6 +12,7 @@ from .progress import terminal_progress
 if TYPE_CHECKING:
     from ..display.console import Console
     from ..facade import Scan
+    from ..series.series import Series
     from ..volume.volume import Volume
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "cuts",
     "integers",
     "open_scan",
+    "open_series",
     "to_text",
     "window_of",
 ]
@@ -90,6 +92,18 @@ def open_scan(path: str | None, family: str | None, n_heads: int | None) -> Iter
         yield scan
     finally:
         scan.close()
+
+
+@contextmanager
+def open_series(paths: list[str], family: str | None, n_heads: int | None) -> Iterator["Series"]:
+    """The series of a folder, a pattern or several checkpoints; closed afterwards."""
+    from ..series.series import Series
+
+    series = Series(paths[0] if len(paths) == 1 else paths, family, n_heads=n_heads)
+    try:
+        yield series
+    finally:
+        series.close()
 
 
 def cuts(volume: "Volume", axes: list[str] | None, at: list[int] | None) -> dict[int, int]:

@@ -1,7 +1,8 @@
 """Looking at a checkpoint: ``view`` in a window, ``slice`` on a picture."""
 
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,17 +19,32 @@ from .options import (
     apply_look,
     cuts,
     open_scan,
+    open_series,
 )
 from .progress import terminal_progress
 from .screen import need_screen
+
+if TYPE_CHECKING:
+    from ..facade import Scan
 
 __all__ = ["slice_", "view"]
 
 
 def view(
-    path: Annotated[
-        str | None, typer.Argument(metavar="[PATH]", help="As for info; the phantom without it.")
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PATH]...",
+            help="As for info; the phantom without it. Several are shown side by side in the list.",
+        ),
     ] = None,
+    series: Annotated[
+        bool,
+        typer.Option(
+            "--series",
+            help="Show them as the steps of one training run; a folder of step-… opens so anyway.",
+        ),
+    ] = False,
     layout: Layout = "auto",
     signal: Signal = "magnitude",
     tensor: Tensor = None,
@@ -36,12 +52,20 @@ def view(
     family: Family = None,
     n_heads: Heads = None,
 ) -> None:
-    """Open a checkpoint in napari."""
+    """Open a checkpoint, or the checkpoints of a training run, in napari."""
+    from ..series import is_series
+
     need_screen()
-    with open_scan(path, family, n_heads) as scan:
+    given = paths or [None]
+    with ExitStack() as opened:
+        scans: list[Scan]
+        if paths and (series or (len(paths) == 1 and is_series(paths[0]))):
+            scans = [opened.enter_context(open_series(paths, family, n_heads))]
+        else:
+            scans = [opened.enter_context(open_scan(path, family, n_heads)) for path in given]
         from ..viewer.view import view_until_closed
 
-        view_until_closed(scan, layout=layout, signal=signal, tensor=tensor, role=role)
+        view_until_closed(*scans, layout=layout, signal=signal, tensor=tensor, role=role)
 
 
 def slice_(

@@ -106,12 +106,14 @@ def link(viewer: Any) -> "ScanLink":
     return found
 
 
-def view_until_closed(scan: "Scan", **options: Any) -> None:
-    """Show a scan in a window of its own and return when the user has closed it.
+def view_until_closed(*scans: "Scan", **options: Any) -> None:
+    """Show scans in a window of their own and return when the user has closed it.
 
     `options` are those of `view`.
     """
     import napari
 
-    view(scan, **options)
+    viewer = None
+    for scan in scans:
+        viewer = view(scan, viewer, **options)
     napari.run()
