@@ -12,7 +12,10 @@ __all__ = ["choose"]
 
 
 def choose(
-    keys: Collection[str], config: Mapping[str, Any], family: str | None
+    keys: Collection[str],
+    config: Mapping[str, Any],
+    family: str | None,
+    architecture: str | None = None,
 ) -> tuple[Table, dict[str, str]] | None:
     """The table that knows most of the names, and its name for each that it knows.
 
@@ -24,6 +27,8 @@ def choose(
         Decides between tables that know equally many names; may be empty.
     family
         The only family to consider, or None.
+    architecture
+        What a GGUF file says that it holds, which decides between tables of its names.
 
     Raises
     ------
@@ -54,9 +59,10 @@ def choose(
         if not found or (family is not None and known.name != family):
             continue
         by_config = stated in known.model_types
+        by_file = architecture in known.architectures
         holds = all(config.get(name) == value for name, value in known.when.items())
         if family is None:
-            if not holds:
+            if not holds or (known.architectures and not by_file):
                 continue
             if present.intersection(known.lacks):
                 continue
@@ -64,7 +70,11 @@ def choose(
                 not present.issuperset(known.needs) or table.evidence.isdisjoint(found.values())
             ):
                 continue
-        score = (len(found), by_config, len(known.needs) + (len(known.when) if holds else -1))
+        score = (
+            len(found),
+            by_config or by_file,
+            len(known.needs) + (len(known.when) if holds else -1),
+        )
         if score > best_score:
             best, best_score = (table, found), score
     if best is None and family is not None:

@@ -6,7 +6,15 @@ from typing import Any
 
 from ..base import TomoError
 
-__all__ = ["SIZE_NAMES", "model_type", "read_given", "read_metadata", "read_sizes", "text_config"]
+__all__ = [
+    "GGUF_ARCHITECTURE",
+    "SIZE_NAMES",
+    "model_type",
+    "read_given",
+    "read_metadata",
+    "read_sizes",
+    "text_config",
+]
 
 SIZE_NAMES: Mapping[str, tuple[str, ...]] = {
     "d_model": ("hidden_size", "n_embd", "d_model", "dim"),
@@ -27,6 +35,21 @@ SIZE_NAMES: Mapping[str, tuple[str, ...]] = {
     "context": ("max_position_embeddings", "n_positions", "n_ctx", "seq_length"),
 }
 """Names that configs use for each size, first choice first."""
+
+GGUF_ARCHITECTURE = "general.architecture"
+"""Where the metadata of a GGUF file say which model it is; their keys begin with it."""
+
+_GGUF_NAMES: Mapping[str, tuple[str, ...]] = {
+    "d_model": ("embedding_length",),
+    "n_layers": ("block_count",),
+    "n_heads": ("attention.head_count",),
+    "n_kv_heads": ("attention.head_count_kv",),
+    "d_head": ("attention.key_length",),
+    "d_mlp": ("expert_feed_forward_length", "feed_forward_length"),
+    "n_experts": ("expert_count",),
+    "vocab": ("vocab_size",),
+    "context": ("context_length",),
+}
 
 _LANGUAGE_CONFIGS = ("text_config", "llm_config", "language_config")
 
@@ -73,12 +96,26 @@ def read_metadata(metadata: Mapping[str, str] | None) -> dict[str, int]:
     """Sizes in a file's free-text metadata: plain entries, or a config as JSON."""
     if not metadata:
         return {}
+    architecture = metadata.get(GGUF_ARCHITECTURE)
+    if architecture is not None:
+        return _read_gguf(metadata, architecture)
     inner: Any = None
     try:
         inner = json.loads(metadata.get("config", "null"))
     except (TypeError, ValueError, RecursionError):
         inner = None
     return read_sizes(text_config(inner)) | read_sizes(metadata)
+
+
+def _read_gguf(metadata: Mapping[str, str], architecture: str) -> dict[str, int]:
+    """Sizes in the metadata of a GGUF file, under the names of its specification."""
+    found: dict[str, int] = {}
+    for size, names in _GGUF_NAMES.items():
+        values = (_positive(metadata.get(f"{architecture}.{name}")) for name in names)
+        value = next((value for value in values if value is not None), None)
+        if value is not None:
+            found[size] = value
+    return found
 
 
 def read_given(given: Mapping[str, int | None] | None) -> dict[str, int]:

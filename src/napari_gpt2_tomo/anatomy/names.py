@@ -23,6 +23,13 @@ _BUFFER_ENDINGS = frozenset(
         "position_ids", "sin_cached", "token_type_ids",
     }
 )  # fmt: skip
+_BUFFERS = frozenset(
+    {
+        "blk.#.attn_rot_embd.weight", "rope_factors_long.weight", "rope_factors_short.weight",
+        "rope_freqs.weight",
+    }
+)  # fmt: skip
+"""Rotary frequencies in GGUF files."""
 _MASK_OWNERS = frozenset({"attn", "attention", "self_attn", "self_attention"})
 
 # Longer runs of digits are hashes or dates, not indices.
@@ -56,8 +63,10 @@ def roots_dropped(key: str) -> list[str]:
 def may_be_buffer(key: str) -> bool:
     """Whether a name is that of a buffer, if the shape fits (`is_buffer`)."""
     owner, _, ending = key.rpartition(".")
-    return ending in _BUFFER_ENDINGS or (
-        ending == "bias" and owner.rpartition(".")[2] in _MASK_OWNERS
+    return (
+        ending in _BUFFER_ENDINGS
+        or (ending == "bias" and owner.rpartition(".")[2] in _MASK_OWNERS)
+        or key in _BUFFERS
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from .anatomy import Anatomy
 from .choose import choose
-from .config import read_given, read_metadata, read_sizes, text_config
+from .config import GGUF_ARCHITECTURE, read_given, read_metadata, read_sizes, text_config
 from .families import Table
 from .measure import Batch, Measured, measure
 from .names import is_buffer, may_be_buffer, skeleton
@@ -17,6 +17,8 @@ from .split import Piece, fits, matrix_pieces, vector_pieces, whole_view
 __all__ = ["recognise"]
 
 _STAGES = {"embedding": 0, "layer": 1, "head": 2}
+_ONE_ROW = ("shared_router",)
+"""Roles of matrices of a single row, which some files store as vectors."""
 _Member = tuple[int, str, tuple[int, ...]]
 _Key = tuple[int, int, int, int, int]
 
@@ -68,7 +70,7 @@ def recognise(
                 rotary.append(shape[0])
         else:
             members.append((position, name, numbers))
-    chosen = choose(taken_apart, settings, family)
+    chosen = choose(taken_apart, settings, family, (metadata or {}).get(GGUF_ARCHITECTURE))
     if chosen is None:
         others = [_other(name, shape) for name, shape in shapes.items() if name not in set(buffers)]
         return Anatomy(
@@ -91,7 +93,11 @@ def recognise(
         measured.provenance,
         table.family.name,
         tuple(buffers),
-        (*measured.notes, *notes_about(parts, measured.hyper, settings)),
+        (
+            *measured.notes,
+            *_unturned(batches, measured),
+            *notes_about(parts, measured.hyper, settings),
+        ),
     )
 
 
@@ -110,6 +116,8 @@ def _batches(
         for member in taken_apart[key]:
             name = member[1]
             shape = tuple(shapes[name])
+            if len(shape) == 1 and slot.roles == _ONE_ROW:
+                shape = (1, *shape)
             batch = by_shape.get(shape)
             if batch is None:
                 if not fits(slot, shape) or 0 in shape:
@@ -125,6 +133,16 @@ def _batches(
                 batches.append(batch)
             batch.members.append(member)
     return batches
+
+
+def _unturned(batches: Sequence[Batch], measured: Measured) -> list[str]:
+    """A note if rows are stored in an order that only the size of a head can undo."""
+    if measured.hyper.d_head is not None or not any(batch.slot.pairs for batch in batches):
+        return []
+    return [
+        "The rows of queries and keys are shown in the order of the file, which pairs the "
+        "dimensions that rotary positions turn together: say n_heads=… to undo it."
+    ]
 
 
 class _Assembly:
@@ -253,6 +271,7 @@ class _Assembly:
                     role.unit,
                     beside,
                     role.at,
+                    batch.slot.shift,
                 )
                 if beside is None:
                     self.placeless.append(((position, place), part))

@@ -84,6 +84,17 @@ def segments(
     ]
 
 
+def _unpaired(slot: Slot, digits: Digits, hyper: HyperParameters) -> Digits:
+    """The units of a part in the model's order, if the file stores each head in pairs."""
+    d_head = hyper.d_head
+    ((units, stride), *inner) = digits
+    if not slot.pairs or inner or not d_head or units % d_head or d_head % 2:
+        return digits
+    half = d_head // 2
+    turned = ((2, stride), (half, 2 * stride))
+    return turned if units == d_head else ((units // d_head, d_head * stride), *turned)
+
+
 def _heads(role: str, units: int, hyper: HyperParameters) -> tuple[int | None, int | None]:
     base = role.removesuffix("_bias")
     if role == "sinks":
@@ -127,7 +138,8 @@ def matrix_pieces(
     for e in experts:
         for name, (offset, digits) in zip(roles, shares or [(0, (unit,))], strict=True):
             n_heads, d_head = _heads(name, math.prod(n for n, _ in digits), hyper)
-            view = View((e or 0) * size + offset, ((channel,), digits))
+            units = _unpaired(slot, digits, hyper)
+            view = View((e or 0) * size + offset, ((channel,), units))
             pieces.append(Piece(name, view, ("channel", "unit"), e, n_heads, d_head))
     return pieces
 
@@ -145,7 +157,7 @@ def vector_pieces(
         for name, (offset, digits) in zip(roles, shares or [(0, ((size, 1),))], strict=True):
             axis = ROLES[name].kind
             n_heads, d_head = _heads(name, math.prod(n for n, _ in digits), hyper)
-            view = View((e or 0) * size + offset, (digits,))
+            view = View((e or 0) * size + offset, (_unpaired(slot, digits, hyper),))
             pieces.append(Piece(name, view, (axis,), e, n_heads, d_head))
     return pieces
 

@@ -7,12 +7,18 @@ To add one: write a `Family` in the module of its relatives, and a tiny model of
 from dataclasses import dataclass
 from functools import cache
 
-from . import bert, gpt, llama, moe
+from . import bert, gguf, gpt, llama, moe
 from .table import Family, Fusion, Slot, Stored
 
 __all__ = ["FAMILIES", "Family", "Fusion", "Slot", "Stored", "Table", "tables"]
 
-FAMILIES: tuple[Family, ...] = (*gpt.FAMILIES, *llama.FAMILIES, *moe.FAMILIES, *bert.FAMILIES)
+FAMILIES: tuple[Family, ...] = (
+    *gpt.FAMILIES,
+    *llama.FAMILIES,
+    *moe.FAMILIES,
+    *bert.FAMILIES,
+    *gguf.FAMILIES,
+)
 """Every table; where names cannot decide between two, the first is chosen."""
 
 

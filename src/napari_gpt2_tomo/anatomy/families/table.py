@@ -47,12 +47,19 @@ class Slot:
         How several roles share the tensor.
     stacked
         Whether a leading axis counts experts.
+    pairs
+        Whether rows 2j and 2j + 1 of each head hold its dimensions j and j + d/2, the two that
+        rotary positions turn together.
+    shift
+        What has to be added to the stored values of a vector.
     """
 
     roles: tuple[str, ...]
     form: Literal["linear", "table", "vector", "bias"]
     fusion: Fusion = ""
     stacked: bool = False
+    pairs: bool = False
+    shift: float = 0.0
 
 
 Entry = tuple[tuple[str, Slot], ...]
@@ -121,6 +128,9 @@ class Family:
         Whether rotary positions turn the whole head, so that ``inv_freq`` tells its size.
     extra_positions
         Rows of the position table that belong to no position.
+    architectures
+        For a table of GGUF names: the ``general.architecture`` that it is for. None of the
+        others; any that no other table is for, if the table names none.
     """
 
     name: str
@@ -136,6 +146,7 @@ class Family:
     stored_experts: Stored = "out_in"
     full_rotary: bool = False
     extra_positions: int = 0
+    architectures: tuple[str, ...] = ()
 
     def slots(self) -> dict[str, Slot]:
         """Slots by tensor name, with ``#`` for numbers and without roots."""
