@@ -1,0 +1,1 @@
+"""Two scans in napari: their difference, what changed most, and both side by side."""

@@ -1,0 +1,162 @@
+"""The dock that compares two models."""
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+
+from napari_gpt2_tomo.comparison import Comparison
+from napari_gpt2_tomo.viewer.comparison.change_model import SHOWN
+from napari_gpt2_tomo.viewer.comparison.dock import CompareDock
+from napari_gpt2_tomo.viewer.comparison.sides import Side, sides_of
+from napari_gpt2_tomo.viewer.layers import add_scan
+from napari_gpt2_tomo.viewer.link import link_of
+from viewer.small_model import write_model
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory):
+    """Folder of a second small model, of other weights."""
+    return write_model(tmp_path_factory.mktemp("models") / "other", seed=7)
+
+
+@pytest.fixture
+def dock(viewer, model, other, settle):
+    """A dock whose two models are chosen."""
+    made = CompareDock(viewer)
+    made.a.choose(Side.at(model))
+    made.b.choose(Side.at(other))
+    yield made
+    settle()
+    made._let_go()
+    made.deleteLater()
+
+
+def test_a_difference_layer_and_a_table_appear(dock, viewer, settle):
+    dock.compare()
+    assert dock.cancel_button.isVisibleTo(dock)
+    settle()
+    link = link_of(viewer.layers[0])
+    assert isinstance(link.scan, Comparison)
+    assert viewer.layers[0].name == "small → other · signed"
+    assert dock.changes.model.rowCount() == len(link.scan.anatomy.parts)
+    assert "All 41 parts match." in dock.status.text()
+    assert not dock.cancel_button.isVisibleTo(dock)
+
+
+def test_the_largest_change_stands_first(dock, settle):
+    dock.compare()
+    settle()
+    shown = dock.changes.table.model()
+    column = SHOWN.index("relative")
+    heights = [float(shown.index(row, column).data()) for row in range(5)]
+    assert heights == sorted(heights, reverse=True)
+
+
+def test_a_click_goes_to_the_part(dock, viewer, settle):
+    dock.compare()
+    settle()
+    shown = dock.changes.table.model()
+    row = next(r for r in range(shown.rowCount()) if shown.index(r, 0).data() == "L1.down")
+    dock.changes.table.clicked.emit(shown.index(row, 0))
+    settle()
+    link = dock.link
+    section = round(viewer.dims.point[0] / viewer.layers[0].scale[0])
+    assert link.volume.caption(section).startswith("L1 down")
+
+
+def test_the_probe_tells_both_values(dock, viewer, settle):
+    dock.compare()
+    settle()
+    link = dock.link
+    address = link.volume.address(link.cursor.position)
+    comparison = dock.comparison
+    a = comparison.a.checkpoint[address.tensor][address.index]
+    b = comparison.b.checkpoint[address.tensor][address.index]
+    assert (address.a, address.b) == (a, b)
+    viewer.cursor.position = viewer.layers[0].data_to_world(link.cursor.position)
+    settle()
+    assert "Δ" in viewer.canvas.overlays.text.text
+
+
+def test_ranks_are_measured_on_demand(dock, settle):
+    dock.compare()
+    settle()
+    assert dock.changes.table.isColumnHidden(SHOWN.index("rank"))
+    dock.measure_ranks()
+    settle()
+    assert not dock.changes.table.isColumnHidden(SHOWN.index("rank"))
+    ranks = {row.part: row.rank for row in dock.changes.model.table}
+    assert (ranks["L0.q"], ranks["L0.q_bias"]) == (64, None)
+
+
+def test_what_is_wrong_is_said_in_the_dock(dock, tmp_path, settle, monkeypatch):
+    told = []
+    monkeypatch.setattr("napari_gpt2_tomo.viewer.comparison.dock.show", told.append)
+    dock.b.choose(Side.at(tmp_path / "nowhere"))
+    dock.compare()
+    settle()
+    assert "does not exist" in dock.status.text()
+    assert len(told) == 1
+    assert dock.compare_button.isVisibleTo(dock)
+
+
+def test_cancelled_work_shows_nothing(dock, viewer, settle):
+    dock.compare()
+    dock.cancel()
+    settle()
+    assert dock.status.text() == "Cancelled."
+    assert dock.changes.model is None
+
+
+def test_models_that_are_shown_are_suggested(viewer, model, other, settle):
+    from napari_gpt2_tomo.facade import Scan
+
+    with Scan(model) as first, Scan(other) as second:
+        add_scan(viewer, first)
+        add_scan(viewer, second)
+        dock = CompareDock(viewer)
+        assert (dock.a.side.title, dock.b.side.title) == ("small", "other")
+        dock._swap()
+        assert (dock.a.side.title, dock.b.side.title) == ("other", "small")
+        settle()
+        viewer.layers.clear()
+        dock._let_go()
+        dock.deleteLater()
+
+
+def test_a_comparison_is_no_side_of_another(dock, viewer, settle):
+    dock.compare()
+    settle()
+    assert "small → other" not in [side.title for side in sides_of(viewer)]
+
+
+def test_removing_the_layers_closes_the_files(dock, viewer, settle):
+    dock.compare()
+    settle()
+    comparison = dock.comparison
+    viewer.layers.clear()
+    settle()
+    assert dock.link is None
+    with pytest.raises(Exception, match="closed"):
+        np.asarray(comparison.a.part("q", 0))
+    dock._go("L0.q")
+    assert "compare again" in dock.status.text()
+
+
+def test_the_difference_is_shown_in_other_layouts_and_signals(dock, viewer, settle):
+    from napari_gpt2_tomo.viewer.switch import switch
+
+    dock.compare()
+    settle()
+    switch(viewer, dock.link, layout="cube", signal="magnitude")
+    assert dock.link.volume.layout.name == "cube"
+    assert type(dock.link.volume).__name__ == "DifferenceVolume"
+
+
+def test_the_table_stands_beside_the_form_where_there_is_room(dock):
+    dock.resize(900, 250)
+    dock.show()
+    assert dock._split.orientation() == Qt.Orientation.Horizontal
+    dock.resize(350, 700)
+    assert dock._split.orientation() == Qt.Orientation.Vertical
+    dock.hide()
