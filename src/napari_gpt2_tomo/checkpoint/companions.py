@@ -7,11 +7,14 @@ from typing import Any
 from ..base import CheckpointError
 from .place import Place
 
-__all__ = ["find_tokenizer", "read_config"]
+__all__ = ["find_tokenizer", "read_config", "read_quantisation"]
 
 CONFIG_NAME = "config.json"
 MAX_CONFIG = 16 << 20
 """Bytes; configurations are a few kilobytes, with long label lists a megabyte."""
+
+QUANTISATION_NAMES = ("quantize_config.json", "quantization_config.json", "quant_config.json")
+"""Files of older tools that say how tensors are quantised, in the order of their spread."""
 
 TOKENIZER_NAMES = (
     "tokenizer.json",
@@ -29,9 +32,23 @@ def read_config(place: Place) -> tuple[dict[str, Any] | None, str | None]:
 
     A configuration only helps to understand the tensors, so a damaged one is no error.
     """
-    where = f"{place.path}/{CONFIG_NAME}"
+    return _read_object(place, CONFIG_NAME)
+
+
+def read_quantisation(place: Place) -> dict[str, Any]:
+    """What a file beside ``config.json`` says of how the tensors are quantised; {} without one."""
+    for name in QUANTISATION_NAMES:
+        found, _ = _read_object(place, name)
+        if found is not None:
+            return found
+    return {}
+
+
+def _read_object(place: Place, name: str) -> tuple[dict[str, Any] | None, str | None]:
+    """A JSON object in a file of a folder, and a note if the file is unusable."""
+    where = f"{place.path}/{name}"
     try:
-        text = place.text(CONFIG_NAME, MAX_CONFIG)
+        text = place.text(name, MAX_CONFIG)
         if text is None:
             return None, None
         if len(text) > MAX_CONFIG:

@@ -116,6 +116,7 @@ def _tables() -> dict[str, NDArray[np.float32]]:
     e5m2fnuz[0x80] = np.nan
     e8m0 = np.ldexp(1.0, np.arange(256) - 127)
     e8m0[0xFF] = np.nan
+    e2m1 = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6])
     tables = {
         "F16": np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32),
         "F8_E4M3": e4m3.astype(np.float32),
@@ -123,6 +124,7 @@ def _tables() -> dict[str, NDArray[np.float32]]:
         "F8_E4M3FNUZ": e4m3fnuz.astype(np.float32),
         "F8_E5M2FNUZ": e5m2fnuz.astype(np.float32),
         "F8_E8M0": e8m0.astype(np.float32),
+        "F4": np.concatenate((e2m1, -e2m1)).astype(np.float32),
     }
     for table in tables.values():
         table.flags.writeable = False
@@ -130,7 +132,7 @@ def _tables() -> dict[str, NDArray[np.float32]]:
 
 
 LUT: Mapping[str, NDArray[np.float32]] = MappingProxyType(_tables())
-"""Value of every code of the 16-bit and 8-bit floats, for kernels that stream over codes.
+"""Value of every code of the 16-bit, 8-bit and 4-bit floats, for kernels that stream over codes.
 
 ``LUT["F16"][codes]`` takes the elements' bits (``raw.view(uint16)``), the others `raw` itself.
 """

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from ..base import CheckpointError, Progress
 from .address import Address
-from .companions import find_tokenizer, read_config
+from .companions import find_tokenizer, read_config, read_quantisation
 from .fingerprint import content_hash, fingerprint
 from .place import Place
 from .source import ByteSource
@@ -100,6 +100,14 @@ class FileCheckpoint(Checkpoint, Generic[EntryT]):
     def __repr__(self) -> str:
         files = f"{len(self.files)} file{'s' * (len(self.files) != 1)}"
         return f"<{type(self).__name__} {str(self.path)!r}: {len(self)} tensors in {files}>"
+
+    @cached_property
+    def quantisation(self) -> Mapping[str, Any]:
+        """What ``config.json`` or a file beside it says of how the tensors are quantised.
+
+        Looked up when it is asked for: on a server, that there is no such file costs time.
+        """
+        return super().quantisation or read_quantisation(self._place)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -1,46 +1,21 @@
 """A checkpoint's stored tensors to those of the model: quantised ones as one tensor each."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from ...base import Progress
 from ..tensor import Checkpoint, LazyTensor
+from .found import Found
+from .gptq import find_gptq
 
 __all__ = ["Found", "QuantisedCheckpoint", "logical"]
-
-
-@dataclass
-class Found:
-    """Quantised tensors in a checkpoint.
-
-    Attributes
-    ----------
-    scheme
-        Short name, for `Checkpoint.format`, e.g. ``"GPTQ"``.
-    tensors
-        Under the names of the unquantised model: the raw tensor in whose place it is
-        listed, and the tensor.
-    side_data
-        Names of raw tensors that are no parameters themselves.
-    unreadable
-        Name in the unquantised model → why it cannot be decoded, with its scheme.
-    notes
-        Sentences for a person.
-    """
-
-    scheme: str
-    tensors: dict[str, tuple[str, LazyTensor]] = field(default_factory=dict)
-    side_data: set[str] = field(default_factory=set)
-    unreadable: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
 
 
 Scheme = Callable[[Checkpoint], Found | None]
 """Looks for tensors quantised its way, at names, shapes and the configuration only."""
 
-SCHEMES: tuple[Scheme, ...] = ()
+SCHEMES: tuple[Scheme, ...] = (find_gptq,)
 
 
 def logical(checkpoint: Checkpoint) -> Checkpoint:
@@ -102,6 +77,11 @@ class QuantisedCheckpoint(Checkpoint):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {str(self.path)!r}: {len(self)} tensors, {self.format}>"
+
+    @property
+    def quantisation(self) -> Mapping[str, Any]:
+        """What the configuration says of how the tensors are quantised."""
+        return self.inner.quantisation
 
     @property
     def fingerprint(self) -> str:
