@@ -208,7 +208,7 @@ def test_another_family_is_refused(tmp_path):
         for name in ("gate", "up", "down")
     }
     save_file(foreign, folder / "step-300" / "model.safetensors")
-    with pytest.raises(CheckpointError, match="family .* against gpt2"):
+    with pytest.raises(CheckpointError, match=r"family .* against gpt2"):
         Series(folder)
 
 
