@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QLabel,
+    QSizePolicy,
     QVBoxLayout,
 )
 
@@ -86,6 +87,7 @@ class SelectionDialog(QDialog):  # type: ignore[misc]
         layout.addWidget(self.about)
         layout.addWidget(self.buttons)
         for box in (self.what, self.values, self.ending):
+            box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             box.currentIndexChanged.connect(self._tell)
         self._tell()
 
