@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,7 +15,7 @@ from ..checkpoint import Checkpoint, open_checkpoint
 from ..checkpoint.address import Address as RemoteAddress
 from ..checkpoint.built_in import built_in
 from ..volume.layouts.layout import Layout
-from ..volume.reading.signal import resolve_reduction
+from ..volume.reading.signal import NEED_STATISTICS, resolve_reduction
 from ..volume.statistics.exact import exact_statistics, stored_statistics
 from ..volume.statistics.summary import Statistics, estimate_statistics
 from ..volume.volume import USUAL_ROLE, Volume, make_layout
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from ..volume.statistics.table import PartTable
 
 __all__ = ["Scan"]
-
-_NEED_STATISTICS = ("sigma", "sigma_global", "rank")
 
 
 class Scan:
@@ -56,7 +54,7 @@ class Scan:
     def __init__(
         self, path: str | os.PathLike[str], family: str | None = None, **sizes: int | None
     ) -> None:
-        self.checkpoint: Checkpoint = open_checkpoint(built_in(path) or Path(path))
+        self.checkpoint: Checkpoint = open_checkpoint(built_in(path) or path)
         given = {name: size for name, size in sizes.items() if size is not None}
         self.family = family
         self.sizes: dict[str, int] = given
@@ -99,7 +97,7 @@ class Scan:
 
     @cached_property
     def _estimate(self) -> Statistics:
-        return estimate_statistics(self.checkpoint, self.anatomy)
+        return estimate_statistics(self.checkpoint, self.anatomy, remote=self.checkpoint.is_remote)
 
     def statistics(self, *, exact: bool = True, progress: Progress | None = None) -> Statistics:
         """Statistics of every part.
@@ -216,9 +214,27 @@ class Scan:
         progress: Progress | None = None,
     ) -> Volume:
         """Voxels of this checkpoint in a layout that was made for its anatomy; see `volume`."""
-        needed = exact and signal in _NEED_STATISTICS
-        statistics = self.statistics(exact=needed, progress=progress)
+        needed = signal in NEED_STATISTICS
+        if needed and exact:
+            self._refuse_by_itself(signal)
+        statistics = (
+            self.statistics(exact=exact, progress=progress)
+            if needed
+            else partial(self.statistics, exact=False)
+        )
         return Volume(self.checkpoint, self.anatomy, layout, signal, reduction, statistics)
+
+    def _refuse_by_itself(self, signal: str) -> None:
+        """Refuse to read all of a remote checkpoint that nobody said should be."""
+        if not self.checkpoint.is_remote:
+            return
+        if stored_statistics(self.checkpoint, self.anatomy) is None:
+            size = sum(tensor.nbytes for tensor in self.checkpoint.values())
+            raise LayoutError(
+                f"The signal {signal!r} needs the statistics of all {size / 1e9:,.3g} GB of "
+                f"{self.checkpoint.path}. Take an estimate with exact=False, or let all of it be "
+                "read once with statistics() of the scan."
+            )
 
     def part(self, role: str, layer: int | None = None, expert: int | None = None) -> NDArray[Any]:
         """The values of a part, ``(channel, unit)`` for a matrix, in the tensor's dtype.

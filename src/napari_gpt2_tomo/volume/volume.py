@@ -1,6 +1,6 @@
 """A volume: one checkpoint in one layout, showing one signal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,10 @@ from .atlas import Atlas, Region
 from .layouts.blocks import heads_layout, tensor_layout
 from .layouts.body import BodyLayout, body_fits, body_layout
 from .layouts.experts import ALL_ROLES, ExpertsLayout, experts_layout
-from .layouts.layout import Layout
+from .layouts.layout import Box, Layout
 from .overview.overview import Overview
 from .reading.reader import LevelReader, make_reader
-from .reading.signal import make_signal, resolve_reduction
+from .reading.signal import NEED_STATISTICS, make_signal, resolve_reduction
 from .reading.virtual import VirtualVolume
 from .statistics.summary import Statistics
 
@@ -93,16 +93,23 @@ class Volume:
         layout: Layout,
         signal: str,
         reduction: str | None,
-        statistics: Statistics,
+        statistics: Statistics | Callable[[], Statistics],
     ) -> None:
         self.checkpoint = checkpoint
         self.anatomy = anatomy
         self.layout = layout
         self.signal, self.reduction = resolve_reduction(signal, reduction)
-        self._given = statistics
-        rule = make_signal(self.signal, anatomy, statistics)
+        self._statistics = statistics
+        # What needs none must not wait until some are read.
+        needed = self._given if self.signal in NEED_STATISTICS else None
+        rule = make_signal(self.signal, anatomy, needed)
         self.reader: LevelReader = make_reader(layout, checkpoint, rule, self.reduction)
         self.overview = Overview(checkpoint, self.reader, rule, self.reduction)
+
+    @cached_property
+    def _given(self) -> Statistics:
+        given = self._statistics
+        return given if isinstance(given, Statistics) else given()
 
     @property
     def still(self) -> "Volume":
@@ -201,6 +208,13 @@ class Volume:
             dask_level(self.overview.displayed(i), f"{self.overview.token}-{state}-{i}")
             for i in range(len(self.factors))
         ]
+
+    def missing_bytes(self, box: Box, level: int = 0) -> int:
+        """Bytes that reading a box of a level would bring from a server.
+
+        0 for what lies on this machine, in the cache of remote files or in the overview.
+        """
+        return self.overview.missing_bytes(box, level)
 
     def __getitem__(self, index: Any) -> NDArray[np.float32]:
         """Voxels of level 0."""

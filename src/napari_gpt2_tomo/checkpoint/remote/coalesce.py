@@ -3,14 +3,17 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from .settings import CONNECTIONS
+
 __all__ = ["LONGEST", "coalesce", "paged"]
 
 FREE_GAP = 1 << 16
 """Bytes (64 KB): what a connection brings in the time that one request more costs, about 5 ms
 at 100 Mbit/s with requests of 40 ms of which eight are under way."""
 
-FEW = 16
-"""Requests: more are avoided as long as that does not inflate what is read too much."""
+FEW = 10
+"""Requests: more are avoided as long as that does not inflate what is read too much. With the
+headers, what a section needs is asked for with less than 16."""
 
 INFLATION = 4
 """How many times the wanted bytes may be read in order to ask for fewer ranges."""
@@ -42,8 +45,8 @@ def paged(ranges: Ranges, page: int, size: int) -> Ranges:
 def coalesce(ranges: Ranges) -> Ranges:
     """Requests for ascending, disjoint ranges: gaps that cost less than a request are read too.
 
-    Where that leaves many requests, the smallest gaps are read as well, as long as not more than
-    `INFLATION` times the wanted bytes are read. Long ranges are cut into pieces.
+    Where that leaves many requests, the smallest gaps are read as well, if so few are left and
+    not more than `INFLATION` times the wanted bytes are read. Long ranges are cut into pieces.
     """
     if not len(ranges):
         return ranges
@@ -54,10 +57,10 @@ def coalesce(ranges: Ranges) -> Ranges:
         gaps, counts = np.unique(merged[1:, 0] - merged[:-1, 1], return_counts=True)
         left = len(merged) - np.cumsum(counts)
         total = int((merged[:, 1] - merged[:, 0]).sum()) + np.cumsum(gaps * counts)
-        affordable = int(np.searchsorted(total, INFLATION * wanted, side="right"))
-        enough = int(np.argmax(left <= FEW)) + 1
-        if affordable:
-            merged = _joined(merged[:, 0], merged[:, 1], int(gaps[min(affordable, enough) - 1]))
+        enough = int(np.argmax(left <= FEW))
+        # Scattered samples stay as they are: closing some of their gaps would help little.
+        if total[enough] <= INFLATION * wanted:
+            merged = _joined(merged[:, 0], merged[:, 1], int(gaps[enough]))
     return _cut(merged)
 
 
@@ -71,9 +74,9 @@ def _joined(low: NDArray[np.int64], high: NDArray[np.int64], gap: int) -> Ranges
 
 
 def _cut(ranges: Ranges) -> Ranges:
-    """Cut long ranges into pieces, so that there are not many more than `FEW`."""
+    """Cut long ranges into pieces, one for each connection."""
     total = int((ranges[:, 1] - ranges[:, 0]).sum())
-    piece = min(max(-(-total // FEW), SHORTEST), LONGEST)
+    piece = min(max(-(-total // CONNECTIONS), SHORTEST), LONGEST)
     piece = -(-piece // SHORTEST) * SHORTEST
     pieces: list[tuple[int, int]] = []
     for start, stop in ranges.tolist():

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...base import Progress, TomoError
+from ...base import CheckpointError, Progress, TomoError
+from ...checkpoint.ahead import Wanted, missing_bytes, read_ahead
 from ...checkpoint.tensor import Checkpoint
 from ..kernels.compiled import prepare
 from ..layouts.layout import Box
+from ..reading.ahead import wanted
 from ..reading.reader import LevelReader
 from ..reading.signal import Reduction, Signal
 from ..reading.virtual import VirtualVolume
@@ -118,17 +120,49 @@ class Overview:
         shape = self._shapes[level]
 
         def read(box: Box) -> NDArray[np.float32]:
-            if level < self.first:
+            if self._is_computed(box, level):
+                if self._checkpoint.is_remote:
+                    read_ahead(self._wanted(box, level))
                 return self._reader.read(box, level)
             if self._entry is None:
-                voxels = np.prod([b - a for a, b in box], dtype=np.int64)
-                if _THIN * voxels < np.prod(shape, dtype=np.int64):
-                    return self._reader.read(box, level)
+                self._refuse_by_itself()
                 self.refine()
             assert self._entry is not None
             return self._entry.levels[level - self.first].read(box)
 
         return VirtualVolume(shape, np.float32, read)
+
+    def _is_computed(self, box: Box, level: int) -> bool:
+        """Whether the voxels of a box come from the checkpoint itself."""
+        if level < self.first or self._entry is not None:
+            return level < self.first
+        voxels = np.prod([b - a for a, b in box], dtype=np.int64)
+        return bool(_THIN * voxels < np.prod(self._shapes[level], dtype=np.int64))
+
+    def _wanted(self, box: Box, level: int) -> Wanted:
+        return wanted(self._reader.layout, self._checkpoint, box, level)
+
+    def missing_bytes(self, box: Box, level: int) -> int:
+        """Bytes that reading a box of a level as it is displayed would bring from a server."""
+        if not self._checkpoint.is_remote or (level >= self.coarse and self._entry is None):
+            return 0
+        return missing_bytes(self._wanted(box, level)) if self._is_computed(box, level) else 0
+
+    @property
+    def cost(self) -> int:
+        """Bytes of the checkpoint that `refine` reads, 0 once it is refined."""
+        if self.state == "refined":
+            return 0
+        return sum(tensor.nbytes for tensor in self._checkpoint.values())
+
+    def _refuse_by_itself(self) -> None:
+        """Refuse to read all of a remote checkpoint that nobody said should be."""
+        if self._checkpoint.is_remote:
+            raise CheckpointError(
+                f"This needs the exact overview of {self._checkpoint.path}, for which all of its "
+                f"{self.cost / 1e9:,.3g} GB are read once. Say so with refine() of the volume, or "
+                "download the model."
+            )
 
     def displayed(self, level: int) -> VirtualVolume:
         """The best voxels of a level that are known without long work."""
@@ -145,9 +179,13 @@ class Overview:
         )
 
     def quick_look(self, progress: Progress | None = None) -> None:
-        """Fill the coarsest levels from a sample of at most 64 MB; does nothing if refined."""
+        """Fill the coarsest levels from a sample; does nothing if refined.
+
+        At most 64 MB are read, of a remote checkpoint 4 MB.
+        """
         if self.state == "empty":
-            self._quick = quick_levels(self._reader, self.coarse, progress)
+            remote = self._checkpoint.is_remote
+            self._quick = quick_levels(self._reader, self.coarse, progress, remote=remote)
 
     def refine(self, progress: Progress | None = None, cache_bytes: int = CACHE_BYTES) -> None:
         """Compute every stored level and keep it; goes on where an earlier call stopped.

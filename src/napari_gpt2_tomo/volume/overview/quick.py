@@ -1,6 +1,7 @@
 """The quick look: coarse levels from a sample of the checkpoint, in a fraction of a second."""
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,14 +9,19 @@ from numpy.typing import NDArray
 
 from ...anatomy.view import View
 from ...base import Progress
+from ...checkpoint.ahead import Wanted, read_ahead
 from ..layouts.layout import Block
 from ..reading.accumulator import Accumulator
 from ..reading.reader import BlockReader, LevelReader
 
-__all__ = ["BUDGET", "RUN", "SHARE", "quick_levels"]
+__all__ = ["BUDGET", "REMOTE_BUDGET", "RUN", "SHARE", "quick_levels"]
 
 BUDGET = 2**26
 """Bytes that a quick look reads at most (64 MB)."""
+
+REMOTE_BUDGET = 2**22
+"""Bytes that a quick look at a checkpoint on a server reads at most (4 MB): about a second. Up to
+twice as many are sent, where what lies between is cheaper than another request."""
 
 SHARE = 8
 """A quick look reads at most one byte in this many: it must be much quicker than all of it."""
@@ -28,22 +34,23 @@ RUN = 2**16
 
 
 def quick_levels(
-    reader: LevelReader, coarse: int, progress: Progress | None = None
+    reader: LevelReader, coarse: int, progress: Progress | None = None, *, remote: bool = False
 ) -> dict[int, NDArray[np.float32]]:
-    """Levels from `coarse` on, estimated from evenly spread runs.
+    """Levels from `coarse` on, estimated from evenly spread runs, on a server from fewer.
 
     A coarse voxel without a sample takes the value of the nearest sampled one of
     its part along the file.
     """
     layout = reader.layout
+    budget = REMOTE_BUDGET if remote else BUDGET
     if isinstance(reader, BlockReader):
-        values = _sample_blocks(reader, coarse, progress)
+        values = _sample_blocks(reader, coarse, progress, budget, remote)
     else:
         from ..reading.cube_reader import CubeReader
         from .cube_pass import sample_bricks
 
         assert isinstance(reader, CubeReader)
-        values = sample_bricks(reader, coarse, BUDGET, RUN)
+        values = sample_bricks(reader, coarse, budget, RUN)
     levels = {coarse: values}
     base = layout.factors[coarse]
     for level in range(coarse + 1, len(layout.factors)):
@@ -81,33 +88,41 @@ class _Sample:
 
 
 def _sample_blocks(
-    reader: BlockReader, coarse: int, progress: Progress | None
+    reader: BlockReader, coarse: int, progress: Progress | None, most: int, remote: bool
 ) -> NDArray[np.float32]:
     layout = reader.layout
     factors = layout.factors[coarse]
     out = np.zeros(layout.level_shape(coarse), np.float32)
     whole = sum(_stored_bytes(reader, block) for block in layout.blocks)
-    budget = min(BUDGET, max(whole // SHARE, _CHEAP))
+    budget = min(most, max(whole // SHARE, _CHEAP))
     least = sum(_plan(reader, block, 0).nbytes for block in layout.blocks)
     # At most half is for one run of each block; what is left is shared by size.
     stride = max(1, -(-2 * least // budget))
     share = max(0, budget - -(-least // stride)) / max(1, whole)
     if progress is not None:
         progress.start(len(layout.blocks), "Quick look")
-    kinds: dict[object, tuple[int, _Planes]] = {}
+    kinds: dict[object, _Planes] = {}
     left = budget
+    plans: list[tuple[Block, object, _Sample | None]] = []
+    seen: dict[object, int] = {}
     for block in layout.blocks:
         # Where there are too many blocks, one takes what was read of another of its kind.
         role = layout.anatomy.parts[block.part].role
         phases = [a % f for a, f in zip(block.start[-2:], factors[-2:], strict=True)]
         kind = (role, block.view.shape, *phases)
-        seen, held = kinds.get(kind, (0, {}))
-        if seen % stride == 0:
-            sample = _plan(reader, block, share)
-            if sample.nbytes <= left:
-                left -= sample.nbytes
-                held = _read_sample(reader, block, sample, factors)
-        kinds[kind] = (seen + 1, held)
+        number = seen.get(kind, 0)
+        seen[kind] = number + 1
+        sample = _plan(reader, block, share) if number % stride == 0 else None
+        if sample is not None and sample.nbytes > left:
+            sample = None
+        left -= 0 if sample is None else sample.nbytes
+        plans.append((block, kind, sample))
+    if remote:
+        read_ahead(_wanted(reader, plans))
+    for block, like, sample in plans:
+        if sample is not None:
+            kinds[like] = _read_sample(reader, block, sample, factors)
+        held = kinds.get(like, {})
         _fill(block, factors, held, out)
         if progress is not None:
             progress.advance(1)
@@ -139,23 +154,46 @@ def _plan(reader: BlockReader, block: Block, share: float) -> _Sample:
     return _Sample(across, bands, every, -(-planes // every) * once)
 
 
+def _leads(block: Block, sample: _Sample) -> list[list[tuple[int, int]]]:
+    """The planes of a block that are sampled: intervals of voxels along all but two axes."""
+    lead = block.view.shape[:-2]
+    if sample.every == 1:
+        return [list(zip(block.start, block.stop, strict=True))[: len(lead)]]
+    numbers = range(0, math.prod(lead), sample.every)
+    places = (np.unravel_index(number, lead) for number in numbers)
+    return [
+        [(a + int(i), a + int(i) + 1) for a, i in zip(block.start, place, strict=False)]
+        for place in places
+    ]
+
+
+def _bands(block: Block, sample: _Sample) -> Iterator[list[tuple[int, int]]]:
+    """The bands that are sampled of each plane, in voxels along the last two axes."""
+    origin = block.start[sample.across]
+    for first, stop in sample.bands:
+        band = list(zip(block.start[-2:], block.stop[-2:], strict=True))
+        band[sample.across] = (origin + first, origin + stop)
+        yield band
+
+
+def _wanted(reader: BlockReader, plans: Iterable[tuple[Block, object, _Sample | None]]) -> Wanted:
+    """What all samples read."""
+    for block, _, sample in plans:
+        if sample is None:
+            continue
+        for lead in _leads(block, sample):
+            for band in _bands(block, sample):
+                for piece in reader.layout.pieces((*lead, *band)):
+                    yield reader.tensors[piece.tensor], piece.region
+
+
 def _read_sample(
     reader: BlockReader, block: Block, sample: _Sample, factors: tuple[int, ...]
 ) -> _Planes:
     """Planes of a block by number, reduced from some bands of their lines."""
-    lead = block.view.shape[:-2]
-    planes = math.prod(lead)
-    numbers = range(0, planes, sample.every)
-    if sample.every == 1:
-        boxes = [list(zip(block.start, block.stop, strict=True))[: len(lead)]]
-    else:
-        places = (np.unravel_index(number, lead) for number in numbers)
-        boxes = [
-            [(a + int(i), a + int(i) + 1) for a, i in zip(block.start, place, strict=False)]
-            for place in places
-        ]
+    numbers = range(0, math.prod(block.view.shape[:-2]), sample.every)
     found: _Planes = {}
-    reduced = [_reduce(reader, block, sample, box, factors) for box in boxes]
+    reduced = [_reduce(reader, block, sample, box, factors) for box in _leads(block, sample)]
     values, counts = (
         np.concatenate([array.reshape(-1, *array.shape[-2:]) for array in arrays])
         for arrays in ([part.result() for part in reduced], [part.count for part in reduced])
@@ -182,10 +220,7 @@ def _reduce(
     coarse = Accumulator(
         (*(b - a for a, b in lead), *shape), (*ones, *factors[-2:]), reader.reduction
     )
-    for first, stop in sample.bands:
-        band = list(plane)
-        origin = block.start[sample.across]
-        band[sample.across] = (origin + first, origin + stop)
+    for band in _bands(block, sample):
         for values, start in reader.values((*lead, *band)):
             inside = [
                 a + i - f * b

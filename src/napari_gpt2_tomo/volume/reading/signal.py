@@ -15,6 +15,7 @@ from ..statistics.summary import Statistics
 
 __all__ = [
     "DEFAULT_REDUCTION",
+    "NEED_STATISTICS",
     "Reduction",
     "Signal",
     "SignalName",
@@ -32,6 +33,9 @@ DEFAULT_REDUCTION: dict[SignalName, Reduction] = {
     "sigma_global": "extreme",
     "rank": "mean",
 }
+
+NEED_STATISTICS = ("sigma", "sigma_global", "rank")
+"""Signals whose values depend on the other weights."""
 
 _SIGNED = {"signed", "sigma", "sigma_global"}
 
@@ -184,7 +188,7 @@ def make_signal(name: SignalName, anatomy: Anatomy, statistics: Statistics | Non
     centre = np.zeros(count, np.float32)
     spread = np.ones(count, np.float32)
     values = ranks = np.zeros(0, np.float32)
-    if name in ("sigma", "sigma_global", "rank"):
+    if name in NEED_STATISTICS:
         if statistics is None:
             raise LayoutError(f"The signal {name!r} needs the statistics of the weights.")
         if name == "sigma":
