@@ -10,13 +10,16 @@ from napari_gpt2_tomo.viewer.comparison.dock import CompareDock
 from napari_gpt2_tomo.viewer.comparison.sides import Side, sides_of
 from napari_gpt2_tomo.viewer.layers import add_scan
 from napari_gpt2_tomo.viewer.link import link_of
-from viewer.small_model import write_model
 
 
-@pytest.fixture(scope="module")
-def other(tmp_path_factory):
-    """Folder of a second small model, of other weights."""
-    return write_model(tmp_path_factory.mktemp("models") / "other", seed=7)
+@pytest.fixture
+def viewer(qapp):
+    """A viewer without a window."""
+    from napari.components import ViewerModel
+
+    made = ViewerModel()
+    yield made
+    made.layers.clear()
 
 
 @pytest.fixture
@@ -39,7 +42,7 @@ def test_a_difference_layer_and_a_table_appear(dock, viewer, settle):
     assert isinstance(link.scan, Comparison)
     assert viewer.layers[0].name == "small → other · signed"
     assert dock.changes.model.rowCount() == len(link.scan.anatomy.parts)
-    assert "All 41 parts match." in dock.status.text()
+    assert "All 52 parts match." in dock.status.text()
     assert not dock.cancel_button.isVisibleTo(dock)
 
 

@@ -12,13 +12,16 @@ from napari_gpt2_tomo.viewer.comparison.side_by_side import (
 from napari_gpt2_tomo.viewer.panes.views import open_views, views_of
 from napari_gpt2_tomo.viewer.switch import switch
 from napari_gpt2_tomo.viewer.view import view as show_scan
-from viewer.small_model import write_model
 
 
-@pytest.fixture(scope="module")
-def other(tmp_path_factory):
-    """Folder of a second small model, of other weights."""
-    return write_model(tmp_path_factory.mktemp("models") / "other", seed=7)
+@pytest.fixture
+def window(module_window, settle):
+    """A viewer on the screen, without layers and in 2-D."""
+    close_side_by_side(module_window)
+    module_window.layers.clear()
+    module_window.dims.ndisplay = 2
+    settle()
+    return module_window
 
 
 @pytest.fixture

@@ -55,7 +55,8 @@ class ChangeView(QWidget):  # type: ignore[misc]
         self.table.clicked.connect(self._clicked)
         self.ranks = QPushButton("Measure ranks")
         self.ranks.setToolTip("Singular values of every changed matrix; takes a while")
-        self.ranks.clicked.connect(lambda: measure())
+        self._measure = measure
+        self.ranks.clicked.connect(self._asked)
         self.copy_button = QPushButton("Copy")
         self.copy_button.setToolTip("Copy the whole table for a spreadsheet (Ctrl+C)")
         self.copy_button.clicked.connect(self.copy)
@@ -121,6 +122,9 @@ class ChangeView(QWidget):  # type: ignore[misc]
         if self.model is not None:
             row = self.table.model().mapToSource(index).row()
             self._go(self.model.table[row].part)
+
+    def _asked(self, checked: bool = False) -> None:
+        self._measure()
 
     def _export(self, checked: bool = False) -> None:
         if self.model is None:

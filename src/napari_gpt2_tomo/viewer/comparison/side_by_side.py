@@ -145,6 +145,11 @@ class SideBySide:
             probe.update_soon()
         self._take_apart(viewer)
         self._release()
+        # Whoever keeps this object must not keep the window.
+        for name in ("pane", "buttons", "_qt_viewer", "_frame", "_split", "_home", "_layout"):
+            delattr(self, name)
+        for name in ("_eyes", "_guard", "_hidden"):
+            delattr(self, name)
 
     def close_soon(self) -> None:
         """Close the second pane when the events of the moment have run."""
