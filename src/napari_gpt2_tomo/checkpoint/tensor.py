@@ -210,6 +210,11 @@ class Checkpoint(Mapping[str, LazyTensor]):
     def fingerprint(self) -> str:
         """Fast identity: SHA-256 hex over headers, sizes, mtimes and 64 sampled 4 KB blocks."""
 
+    @property
+    def vocabulary(self) -> tuple[str, ...] | None:
+        """The entries of a tokenizer that the files themselves hold, by id; None without one."""
+        return None
+
     @abstractmethod
     def content_hash(self, progress: Progress | None = None) -> str:
         """SHA-256 hex over every byte of every file; takes as long as reading them."""

@@ -1,6 +1,6 @@
 """Tensors of a GGUF file that are stored as blocks of quantised values."""
 
-from functools import cached_property
+import math
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ..quantised.blocks import BlockTensor
 from ..region import Region
 from ..source import ByteSource
-from .gguf_codes import CODES, Code
+from .gguf_codes import CODES
 from .gguf_decode import decode_blocks
 from .gguf_types import BlockType
 
@@ -35,6 +35,9 @@ class _Blocks(BlockTensor):
         Of the elements.
     """
 
+    # The blocks of a row lie together, so that rows can be read one by one.
+    takes_steps = True
+
     def __init__(
         self,
         name: str,
@@ -45,8 +48,7 @@ class _Blocks(BlockTensor):
         each: int,
         dtype: Any = np.float32,
     ) -> None:
-        size = int(np.prod(shape, dtype=object)) if shape else 1
-        nbytes = size // each * kind.nbytes
+        nbytes = math.prod(shape) // each * kind.nbytes
         super().__init__(name, shape, kind.name, grain=(1, each), nbytes=nbytes, dtype=dtype)
         self.kind = kind
         self._source = source
@@ -90,52 +92,49 @@ class GgufTensor(_Blocks):
         values = decode_blocks(blocks.reshape(-1, nbytes), self.kind)
         return values.reshape(n_rows, n_blocks * self.kind.values)
 
-    @cached_property
-    def _code(self) -> Code | None:
-        return CODES.get(self.kind.name)
+    def _factor(self, which: str) -> BlockTensor | None:
+        # Not kept: the functions that take blocks apart cannot be sent to other processes.
+        code = CODES.get(self.kind.name)
+        if code is None or getattr(code, which) is None:
+            return None
+        if which == "codes":
+            return _Factor(self, which, self.kind.values, code.dtype)
+        return _Factor(self, which, self.kind.values // self.kind.group, np.dtype(np.float32))
 
     @property
-    def codes(self) -> "BlockTensor | None":
+    def codes(self) -> BlockTensor | None:
         """The integers: values are codes · scales − minima. None for types without such."""
-        if self._code is None:
-            return None
-        return _Factor(self, self._code, "codes")
+        return self._factor("codes")
 
     @property
-    def scales(self) -> "BlockTensor | None":
-        """Scale of each group of codes, ``(…, columns / group)`` float32; of the K types the
-        product of the block's scale and the group's."""
-        if self._code is None:
-            return None
-        return _Factor(self, self._code, "scales")
+    def scales(self) -> BlockTensor | None:
+        """Scale of each group of codes, ``(…, columns / group)`` float32.
+
+        Of the K types the product of the block's scale and the group's.
+        """
+        return self._factor("scales")
 
     @property
-    def minima(self) -> "BlockTensor | None":
+    def minima(self) -> BlockTensor | None:
         """What is subtracted in each group, in the shape of `scales`; None if nothing is."""
-        if self._code is None or not self._code.has_minima:
-            return None
-        return _Factor(self, self._code, "minima")
+        return self._factor("minima")
 
 
 class _Factor(_Blocks):
-    """Codes, scales or minima of a tensor."""
+    """Codes, scales or minima of a tensor: `each` of them come from a block."""
 
-    def __init__(self, tensor: GgufTensor, code: Code, which: str) -> None:
+    def __init__(self, tensor: GgufTensor, which: str, each: int, dtype: np.dtype[Any]) -> None:
         kind = tensor.kind
-        shape, each = tensor.shape, kind.values
-        if which != "codes":
-            each = kind.values // kind.group
-            shape = (*shape[:-1], shape[-1] // kind.group)
-        dtype = code.dtype if which == "codes" else np.float32
-        super().__init__(
-            f"{tensor.name} ({which})", shape, kind, tensor._source, tensor._start, each, dtype
-        )
-        self._split = code
+        shape = (*tensor.shape[:-1], tensor.shape[-1] // kind.values * each)
+        name = f"{tensor.name} ({which})"
+        super().__init__(name, shape, kind, tensor._source, tensor._start, each, dtype)
         self._which = which
 
     def decode(self, rows: slice, columns: slice) -> Array:
         """Codes, scales or minima of a box of whole blocks."""
         blocks = self._blocks(rows, columns)
         n_rows, n_blocks, nbytes = blocks.shape
-        found: Array = getattr(self._split, self._which)(blocks.reshape(-1, nbytes))
+        split = getattr(CODES[self.kind.name], self._which)
+        with np.errstate(all="ignore"):
+            found: Array = split(blocks.reshape(-1, nbytes))
         return found.reshape(n_rows, n_blocks * self.grain[1])

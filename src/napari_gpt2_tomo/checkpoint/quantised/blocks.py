@@ -49,6 +49,9 @@ class BlockTensor(LazyTensor):
         Of the decoded elements.
     """
 
+    takes_steps: bool = False
+    """Whether `decode` can leave out rows between those of a box, at no more than their cost."""
+
     def __init__(
         self,
         name: str,
@@ -75,8 +78,8 @@ class BlockTensor(LazyTensor):
         Parameters
         ----------
         rows, columns
-            With start and stop, without step; at most about `BAND` elements, but at least
-            one grain.
+            With start and stop, without step (rows may have one if `takes_steps`); at most
+            about `BAND` elements, but at least one grain.
         """
 
     @property
@@ -159,15 +162,15 @@ class BlockTensor(LazyTensor):
         for c0, c1 in _runs(columns, width, self.columns):
             inside = slice(*np.searchsorted(columns, (c0, c1)))
             per_band = max(1, BAND // (c1 - c0) // height) * height
-            for r0, r1 in _runs(rows, height, self.rows):
-                for start in range(r0, r1, per_band):
-                    stop = min(start + per_band, r1)
-                    lines = slice(*np.searchsorted(rows, (start, stop)))
-                    if lines.start == lines.stop:
-                        continue
-                    block = self.decode(slice(start, stop), slice(c0, c1))
-                    picked = _pick(block, rows[lines] - start, columns[inside] - c0)
-                    values[lines, inside] = picked
+            step = _step(rows) if self.takes_steps and height == 1 else 1
+            for start, stop in _bands(rows, height, self.rows, per_band, step):
+                lines = slice(*np.searchsorted(rows, (start, stop)))
+                if lines.start == lines.stop:
+                    continue
+                taken = slice(start, stop) if step == 1 else slice(start, stop, step)
+                block = self.decode(taken, slice(c0, c1))
+                picked = _pick(block, (rows[lines] - start) // step, columns[inside] - c0)
+                values[lines, inside] = picked
         if not direct:
             found = values[np.ix_(row_at.ravel(), column_at.ravel())]
             found = found.reshape((*box.rows.shape, *box.columns.shape))
@@ -232,6 +235,26 @@ def _runs(sorted_at: NDArray[np.int64], grain: int, end: int) -> Iterator[tuple[
     cuts = np.flatnonzero(np.diff(grains) > 1) + 1
     for piece in np.split(grains, cuts):
         yield int(piece[0]) * grain, min((int(piece[-1]) + 1) * grain, end)
+
+
+def _bands(
+    rows: NDArray[np.int64], grain: int, end: int, per_band: int, step: int
+) -> Iterator[tuple[int, int]]:
+    """Half-open intervals of whole grains that hold the rows, cut into bands."""
+    if step > 1:
+        for first in range(0, rows.size, per_band):
+            band = rows[first : first + per_band]
+            yield int(band[0]), int(band[-1]) + 1
+        return
+    for first, last in _runs(rows, grain, end):
+        for start in range(first, last, per_band):
+            yield start, min(start + per_band, last)
+
+
+def _step(rows: NDArray[np.int64]) -> int:
+    """How far apart sorted rows are, if it is the same everywhere; else 1."""
+    steps = np.diff(rows)
+    return int(steps[0]) if rows.size > 1 and bool((steps == steps[0]).all()) else 1
 
 
 def _pick(block: NDArray[Any], rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[Any]:

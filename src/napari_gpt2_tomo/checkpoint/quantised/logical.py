@@ -88,6 +88,11 @@ class QuantisedCheckpoint(Checkpoint):
         """That of the files."""
         return self.inner.fingerprint
 
+    @property
+    def vocabulary(self) -> tuple[str, ...] | None:
+        """That of the files."""
+        return self.inner.vocabulary
+
     def content_hash(self, progress: Progress | None = None) -> str:
         """SHA-256 hex over every byte of every file."""
         return self.inner.content_hash(progress)
