@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import pickle
 
 import numpy as np
@@ -275,3 +276,60 @@ def test_coarse_voxels_of_signs_are_shares_of_flips():
     blocks = fine[: factors[0], : factors[1], : factors[2]]
     assert coarse[0, 0, 0] == pytest.approx(blocks.mean(), rel=1e-6)
     assert 0 < coarse.max() <= 1
+
+
+def test_no_pass_asks_for_more_of_a_difference_than_a_band(folders, monkeypatch):
+    from napari_gpt2_tomo.volume.kernels import matrices
+    from napari_gpt2_tomo.volume.statistics import exact
+    from napari_gpt2_tomo.volume.statistics.exact import exact_statistics
+
+    asked = []
+    with compare(folders["first", "gpt2"], folders["second", "gpt2"], "relative") as comparison:
+        truth = exact_statistics(comparison.checkpoint, comparison.anatomy)
+        monkeypatch.setattr(matrices, "BAND", 100)
+        monkeypatch.setattr(exact, "_LONGEST_ROW", 100)
+        plain = difference_module.DifferenceTensor.read
+
+        def read(self, region):
+            asked.append(region.size)
+            return plain(self, region)
+
+        monkeypatch.setattr(difference_module.DifferenceTensor, "raw", read)
+        found = exact_statistics(comparison.checkpoint, comparison.anatomy)
+    assert 0 < max(asked) <= 100
+    assert_allclose(found.mean, truth.mean, rtol=1e-12, atol=1e-15)
+    assert_array_equal(found.high, truth.high)
+
+
+def test_quantisation_errors_are_those_that_a_gguf_file_was_made_with():
+    truth = json.loads(real_data("gguf/char-gpt2-q4_0.gguf.truth.json").read_text())
+    before = real_data("char-gpt2-series") / "step06000"
+    with compare(before, real_data("gguf/char-gpt2-q4_0.gguf")) as comparison:
+        assert comparison.matching.complete
+        table = comparison.table()
+    moments = {row.part: found for row, found in zip(table, table.moments, strict=True)}
+    fused = {"attn_qkv": "qkv", "attn_output": "o", "ffn_up": ["up"], "ffn_down": ["down"]}
+    for layer in range(4):
+        for stored, roles in fused.items():
+            known = truth[f"blk.{layer}.{stored}.weight"]
+            parts_ = [moments[f"L{layer}.{role}"] for role in roles]
+            error = np.sqrt(sum(p.dd for p in parts_) / sum(p.aa for p in parts_))
+            assert error == pytest.approx(known["rel_rms_err"], rel=1e-5)
+            assert max(p.largest for p in parts_) == pytest.approx(known["max_abs_err"], rel=1e-5)
+
+
+def test_quantisation_errors_are_those_that_a_gptq_checkpoint_was_made_with():
+    folder = real_data("gptq/char-gpt2-gptq-4bit")
+    truth = json.loads((folder / "truth.json").read_text())
+    before = real_data("char-gpt2-series") / "step06000"
+    with compare(before, folder) as comparison:
+        assert comparison.matching.complete
+        table = comparison.table()
+    moments = {row.part: found for row, found in zip(table, table.moments, strict=True)}
+    fused = {"attn.c_attn": "qkv", "attn.c_proj": "o", "mlp.c_fc": ["up"], "mlp.c_proj": ["down"]}
+    for layer in range(4):
+        for module, roles in fused.items():
+            parts_ = [moments[f"L{layer}.{role}"] for role in roles]
+            error = np.sqrt(sum(p.dd for p in parts_) / sum(p.aa for p in parts_))
+            known = truth[f"transformer.h.{layer}.{module}"]["rel_rms_err"]
+            assert error == pytest.approx(known, rel=1e-5)

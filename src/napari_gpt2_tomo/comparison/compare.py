@@ -102,6 +102,11 @@ class Comparison(Scan):
             lines = list(self.b.checkpoint.notes)
         return "\n".join(lines)
 
+    @property
+    def usual_signal(self) -> str:
+        """The signal that shows the difference best: differences have signs, flips have none."""
+        return "magnitude" if self.kind == "sign" else "signed"
+
     def table(self, *, ranks: bool = False, progress: Progress | None = None) -> ChangeTable:
         """How much every part changed; reads both checkpoints once, then never again.
 

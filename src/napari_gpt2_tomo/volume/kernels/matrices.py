@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ...anatomy.view import Digits
 from ...checkpoint.dtypes import LUT, decode
 from ...checkpoint.region import Region
+from ...checkpoint.stored import StoredTensor
 from ...checkpoint.tensor import LazyTensor
 from ..reading.signal import Signal
 
@@ -18,6 +19,10 @@ __all__ = ["Matrix", "MatrixPiece", "Source", "split_digits"]
 
 PIECE = 2**18
 """Elements decoded at once: 1 MB of float32 stays in a core's cache."""
+
+BAND = 2**20
+"""Elements of a tensor that is computed (dequantised, a difference) that are asked for at once:
+4 MB, whatever the size of the tensor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,23 @@ class Source:
         the file; if it is not, its elements are gathered. All ranges but the
         last hold a multiple of `group` rows.
         """
+        rows, columns = region.shape
+        if region.size > BAND and not isinstance(tensor, StoredTensor):
+            # A stored tensor is a view of its file; what is computed must not be so all at once.
+            height = max(1, BAND // max(1, columns * group)) * group
+            for first in range(0, rows, height):
+                start = region.offset + first * region.strides[0]
+                shape = (min(height, rows - first), columns)
+                for row, matrix in self._pieces(
+                    tensor, part, Region(start, shape, region.strides), group
+                ):
+                    yield first + row, matrix
+            return
+        yield from self._pieces(tensor, part, region, group)
+
+    def _pieces(
+        self, tensor: LazyTensor, part: int, region: Region, group: int
+    ) -> Iterator[tuple[int, Matrix]]:
         rows, columns = region.shape
         raw = tensor.raw(region)
         if self._signal is None and raw.dtype == np.float32 and _ready(raw):
