@@ -5,9 +5,17 @@ import gc
 import pytest
 from hypothesis import settings
 
+from guards import EscapedExceptions, FatalMessages, WindowsLeftOpen
+
 # A machine that others use too takes any time it likes for one example.
 settings.register_profile("tomo", deadline=None)
 settings.load_profile("tomo")
+
+
+def pytest_configure(config):
+    # Who is registered last hears what happens while the others work.
+    for guard in (WindowsLeftOpen(), FatalMessages(config), EscapedExceptions()):
+        config.pluginmanager.register(guard)
 
 
 @pytest.fixture(scope="session", autouse=True)
