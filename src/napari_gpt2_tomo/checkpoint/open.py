@@ -10,7 +10,7 @@ from .place import LocalPlace, Place
 from .quantised.logical import logical
 from .registry import FORMATS, Format, format_named, format_of
 from .shards import INDEX_SUFFIX, indexed_shards, shard_stem
-from .sniff import PYTORCH_ADVICE, describe
+from .sniff import PICKLE_ADVICE, describe
 from .tensor import Checkpoint
 
 __all__ = ["can_open", "candidates", "open_checkpoint", "open_in"]
@@ -23,17 +23,12 @@ _CONVERT_ADVICE = (
     "AutoModel.from_pretrained(folder, …).save_pretrained(new_folder)."
 )
 UNREADABLE: dict[str, tuple[str, str]] = {
-    ".bin": ("a PyTorch file", PYTORCH_ADVICE),
-    ".ckpt": ("a PyTorch file", PYTORCH_ADVICE),
-    ".pt": ("a PyTorch file", PYTORCH_ADVICE),
-    ".pth": ("a PyTorch file", PYTORCH_ADVICE),
-    ".gguf": ("a GGUF file", _GGUF_ADVICE),
     ".ggml": ("a GGML file", _GGUF_ADVICE),
     ".h5": ("a Keras file", _CONVERT_ADVICE.replace("…", "from_tf=True")),
     ".msgpack": ("a Flax file", _CONVERT_ADVICE.replace("…", "from_flax=True")),
     ".onnx": ("an ONNX file", _GGUF_ADVICE),
     ".npz": ("a numpy archive", "Save its arrays with safetensors.numpy.save_file."),
-    ".pkl": ("a Python pickle", PYTORCH_ADVICE),
+    ".pkl": ("a Python pickle", PICKLE_ADVICE),
 }
 """Files of weights that are known but not read: suffix → what it is, what to do."""
 
@@ -196,9 +191,12 @@ def _choose(place: Place) -> tuple[Format, str]:
 
 def _nothing_in(place: Place) -> str:
     """Message for a folder without a checkpoint, with what may have been meant."""
-    known = [one.name for one in FORMATS]
-    message = f"{place.path} holds no {' or '.join(known)} file."
+    message = f"{place.path} holds no {_kinds()} file."
     for name in place.names():
+        named = format_named(name)
+        if named is not None:
+            message += f" {name} is called like a {named.name} file, but does not begin like one."
+            break
         if (suffix := Path(name).suffix.lower()) in UNREADABLE:
             kind, advice = UNREADABLE[suffix]
             message += f" {name} is {kind}. {advice}"
@@ -233,7 +231,13 @@ def _checked(file: Path) -> Format:
         return told
     known = UNREADABLE.get(file.suffix.lower())
     kind = f"It is {known[0]}. {known[1]}" if known else describe(first)
-    kinds = " or ".join(one.name for one in FORMATS)
+    kinds = format_.name if format_ else _kinds()
     raise CheckpointError(
         f"{file} is not a {kinds} file. {kind or 'Its name and content say nothing else.'}"
     )
+
+
+def _kinds() -> str:
+    """The formats that are read, for a sentence."""
+    *names, last = (one.name for one in FORMATS)
+    return f"{', '.join(names)} or {last}"

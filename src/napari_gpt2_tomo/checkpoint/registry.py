@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .address import Address
+from .formats import beginnings
 from .place import Place
 from .shards import INDEX_SUFFIX
 from .tensor import Checkpoint
@@ -77,6 +78,23 @@ FORMATS: tuple[Format, ...] = (
         (),
         (".formats.gguf", "GgufCheckpoint"),
         lambda first: first.startswith(b"GGUF"),
+    ),
+    Format(
+        "PyTorch",
+        (".bin", ".pt", ".pth", ".ckpt"),
+        ("pytorch_model.bin.index.json", "pytorch_model.bin", "consolidated.00.pth", "ckpt.pt"),
+        (".formats.pytorch", "PyTorchCheckpoint"),
+        beginnings.pytorch,
+        certain=False,
+        ignored=(
+            "training_args.*",
+            "optimizer*",
+            "*optim_states.*",
+            "scheduler.*",
+            "scaler.*",
+            "rng_state*",
+            "random_states*",
+        ),
     ),
 )
 """In the order of preference, if a folder holds a model in several formats."""

@@ -1,10 +1,10 @@
 """What a file really is, judged by its first bytes, in words for the person who opened it."""
 
-__all__ = ["PYTORCH_ADVICE", "describe"]
+__all__ = ["PICKLE_ADVICE", "describe"]
 
-PYTORCH_ADVICE = (
-    "This version does not read PyTorch files; save the model as safetensors, e.g. "
-    "safetensors.torch.save_file(torch.load(path, weights_only=True), 'model.safetensors')."
+PICKLE_ADVICE = (
+    "Loading it could run any program, so it is not read. If you trust where it comes from, load "
+    "it in Python and save its tensors, e.g. with safetensors.torch.save_file."
 )
 
 _KINDS: tuple[tuple[bytes, str], ...] = (
@@ -12,9 +12,9 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
         b"version https://git-lfs",
         "It is a git-lfs pointer, not the weights themselves; run 'git lfs pull' in its folder.",
     ),
-    (b"PK\x03\x04", f"It is a zip archive, as PyTorch writes it. {PYTORCH_ADVICE}"),
-    (b"\x80\x02", f"It is a Python pickle, as PyTorch writes it. {PYTORCH_ADVICE}"),
-    (b"GGUF", "It is a GGUF file, which this version does not read."),
+    (b"PK\x03\x04", "It is a zip archive, but none as PyTorch or numpy writes it, or damaged."),
+    (b"\x80", f"It is a Python pickle, but none that PyTorch wrote. {PICKLE_ADVICE}"),
+    (b"GGUF", "It is a GGUF file; give it the ending .gguf."),
     (b"\x89HDF", "It is an HDF5 file, as Keras writes it; this version does not read it."),
     (b"\x93NUMPY", "It is a numpy file; write it with safetensors.numpy.save_file."),
     (b"\x1f\x8b", "It is compressed with gzip; unpack it first."),

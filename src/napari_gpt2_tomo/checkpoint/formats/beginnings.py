@@ -1,0 +1,20 @@
+"""How files begin whose names do not tell their format. It imports nothing: many are looked at."""
+
+__all__ = ["pytorch"]
+
+
+def pytorch(first: bytes) -> bool:
+    """Whether a file may be one of PyTorch: an archive with folders, or the pickle of old."""
+    if first.startswith(b"PK\3\4"):
+        name = _first_member(first)
+        return b"/" in name and not name.endswith((b".npy", b".xml", b"/"))
+    # The magic number of the format before 1.6, which every such file begins with.
+    return first.startswith(b"\x80") and _TORCH_MAGIC in first[:32]
+
+
+_TORCH_MAGIC = (0x1950A86A20F9469CFC6C).to_bytes(10, "little")
+
+
+def _first_member(first: bytes) -> bytes:
+    """The name of the first member of a zip archive."""
+    return first[30 : 30 + int.from_bytes(first[26:28], "little")]
