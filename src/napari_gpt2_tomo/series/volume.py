@@ -183,6 +183,11 @@ class SeriesOverview(Overview):
         """Whether the whole level can be loaded without reading the whole checkpoints."""
         return all(one.is_ready(level) for one in self._all)
 
+    def missing_bytes(self, box: Box, level: int) -> int:
+        """Bytes that reading a box of a level would bring from a server, of all its steps."""
+        (first, stop), *inner = box
+        return sum(one.missing_bytes(tuple(inner), level) for one in self._all[first:stop])
+
     def level(self, level: int) -> VirtualVolume:
         """Exact voxels of a level; see `Volume.level`."""
         return self._stack(level, [one.level(level) for one in self._all])

@@ -117,7 +117,9 @@ def read_series(path: str) -> "list[LayerData]":
 
     def inserted() -> None:
         found = weak()
-        for session in [] if found is None else sessions_of(found)[:1]:
+        if found is None:
+            return
+        for session in sessions_of(found)[:1]:
             go_to_step(session.viewer, found, found.volume.shape[0] - 1)
             open_growth(session.viewer)
 
