@@ -14,7 +14,7 @@ from .link import ScanLink, link_of
 from .reading import voxel_at
 from .volume3d.region import visible_box
 
-__all__ = ["Offer", "offers"]
+__all__ = ["Glance", "Offer", "glance", "offers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,61 @@ class Offer:
         return replace(self.selection, signal=signal, statistics=link.volume.still.statistics)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Glance:
+    """What of a scan a viewer looks at.
+
+    Attributes
+    ----------
+    link, image
+        The scan and its layer.
+    at
+        The voxel of the volume that is looked at.
+    place
+        The same voxel in the volume of one checkpoint, see `Volume.still`.
+    axes
+        The axes of that volume that run along the picture, or the last two in 3-D.
+    """
+
+    link: ScanLink
+    image: Any
+    at: tuple[int, ...]
+    place: tuple[int, ...]
+    axes: tuple[int, int]
+
+    @property
+    def is_section(self) -> bool:
+        """Whether the last two axes are seen, as in a section of a body."""
+        return self.axes == (len(self.place) - 2, len(self.place) - 1)
+
+    @property
+    def title(self) -> str:
+        """The plane in a few words."""
+        volume = self.link.volume.still
+        caption = volume.caption(self.place[0]).removesuffix(" 1/1") if self.is_section else ""
+        fixed = [i for i in range(volume.ndim) if i not in self.axes]
+        words = [f"{volume.axes[i]} {self.place[i]}" for i in fixed]
+        return " · ".join([*words, *([caption] if caption else [])])
+
+
+def glance(viewer: Any, link: ScanLink) -> Glance | None:
+    """What of a scan a viewer looks at; None if it does not show the scan."""
+    image = next((x for x in viewer.layers if link_of(x) is link and is_image(x)), None)
+    if image is None:
+        return None
+    lead = link.volume.ndim - link.volume.still.ndim
+    shift = viewer.dims.ndim - image.ndim
+    at = link.cursor.position
+    axes = (image.ndim - 2, image.ndim - 1)
+    if viewer.dims.ndisplay == 2:
+        fixed = voxel_at(image, viewer.dims.point[shift:])
+        first, second = sorted(axis - shift for axis in viewer.dims.displayed)
+        axes = (first, second)
+        at = tuple(at[i] if i in axes else fixed[i] for i in range(image.ndim))
+    at = tuple(min(max(i, 0), n - 1) for i, n in zip(at, link.volume.shape, strict=True))
+    return Glance(link, image, at, at[lead:], (axes[0] - lead, axes[1] - lead))
+
+
 def offers(viewer: Any, link: ScanLink) -> list[Offer]:
     """What can be saved of what a viewer looks at, the most likely first."""
     volume = link.volume.still
@@ -52,39 +107,35 @@ def offers(viewer: Any, link: ScanLink) -> list[Offer]:
             return  # Air, or a layout that has no such thing: it is not offered.
         found.append(Offer(f"{title}: {selection.title}", selection))
 
-    image = next((x for x in viewer.layers if link_of(x) is link and is_image(x)), None)
-    at = link.cursor.position
-    if image is not None and viewer.dims.ndisplay == 2:
-        fixed = voxel_at(image, viewer.dims.point[viewer.dims.ndim - image.ndim :])
-        shown = {axis - viewer.dims.ndim + image.ndim for axis in viewer.dims.displayed}
-        at = tuple(at[i] if i in shown else fixed[i] for i in range(image.ndim))
     if link.region is not None:
         offer("Region", box=link.region[lead:])
-    rectangle = _rectangle(viewer, image, link) if image is not None else None
+    seen = glance(viewer, link)
+    if seen is None:
+        return found
+    rectangle = _rectangle(viewer, seen.image, link)
     if rectangle is not None:
         offer("Rectangle", box=rectangle[lead:])
-    part = link.part_at(at)
+    part = link.part_at(seen.at)
     if part is not None:
         offer("Part", part=part)
-    if image is not None:
-        displayed = [axis - viewer.dims.ndim + image.ndim for axis in viewer.dims.displayed]
-        plane = sorted(displayed[-2:])
-        if viewer.dims.ndisplay == 3 or plane == [image.ndim - 2, image.ndim - 1]:
-            offer("Section", section=at[lead:-2])
-        else:
-            offer("Slice", box=_plane(at, plane, link)[lead:])
-        if viewer.dims.ndisplay == 2:
-            box = dict(enumerate(_plane(at, plane, link))) | visible_box(viewer, image)
-            if all(a < b for a, b in box.values()):
-                offer("In view", box=[box[axis] for axis in range(image.ndim)][lead:])
+    plane = _plane(seen, volume.shape)
+    if seen.is_section:
+        offer("Section", section=seen.place[:-2])
+    else:
+        offer("Slice", box=plane)
+    if viewer.dims.ndisplay == 2:
+        inner = {axis - lead: ends for axis, ends in visible_box(viewer, seen.image).items()}
+        box = [inner.get(axis, ends) for axis, ends in enumerate(plane)]
+        if all(a < b for a, b in box):
+            offer("In view", box=box)
     return found
 
 
-def _plane(at: tuple[int, ...], displayed: list[int], link: ScanLink) -> Box:
+def _plane(seen: Glance, shape: tuple[int, ...]) -> Box:
     """All voxels along the axes of the picture, at one place of the others."""
     return tuple(
-        (0, n) if axis in displayed else (at[axis], at[axis] + 1)
-        for axis, n in enumerate(link.volume.shape)
+        (0, n) if axis in seen.axes else (seen.place[axis], seen.place[axis] + 1)
+        for axis, n in enumerate(shape)
     )
 
 

@@ -1,7 +1,7 @@
 """A section as a signal: its spectrum, a smoothed version, and the singular values of a part."""
 
 from .plane import MOST, Plane, part_plane, section_plane
-from .plots import singular_plot, spectrum_plot
+from .plots import singular_plot, spectrum_map, spectrum_plot
 from .singular import SingularValues, marchenko_pastur, singular_values
 from .smoothing import smooth
 from .spectrum import Spectrum, power_spectrum
@@ -18,5 +18,6 @@ __all__ = [
     "singular_plot",
     "singular_values",
     "smooth",
+    "spectrum_map",
     "spectrum_plot",
 ]

@@ -122,7 +122,7 @@ def part_plane(checkpoint: Checkpoint, part: Part) -> Plane:
     if part.shift:
         np.add(out, np.float32(part.shift), out=out)
     axes = part.axes if len(part.axes) == 2 else ("", part.axes[0])
-    values, held = _finite(np.asarray(out.reshape(rows, columns), np.float32))
+    values, held = _finite(out.reshape(rows, columns))
     return Plane(values, held, (axes[0], axes[1]), part.name)
 
 
@@ -139,11 +139,10 @@ def _read(
         cut[rows] = (first, min(first + lines, height))
         shape = (cut[rows][1] - first, width)
         band = slice(first, cut[rows][1])
-        read, labels = (
-            np.moveaxis(found, (rows, columns), (-2, -1)).reshape(shape)
-            for found in (volume.reader.read(tuple(cut), 0), volume.reader.labels(tuple(cut), 0))
-        )
-        values[band], finite = _finite(read)
+        read = volume.reader.read(tuple(cut), 0)
+        labels = volume.reader.labels(tuple(cut), 0)
+        values[band], finite = _finite(np.moveaxis(read, (rows, columns), (-2, -1)).reshape(shape))
+        labels = np.moveaxis(labels, (rows, columns), (-2, -1)).reshape(shape)
         held[band] = finite & (labels > 0)
     return values, held
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..plots import Plot, Table, Theme, log_scale
 from .singular import SingularValues, marchenko_pastur
@@ -11,7 +12,10 @@ from .spectrum import Spectrum
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["singular_plot", "spectrum_plot"]
+__all__ = ["singular_plot", "spectrum_map", "spectrum_plot"]
+
+MOST_SIDE = 512
+"""Cells along a side of a drawn spectrum: more than a dock has pixels for."""
 
 
 def spectrum_plot(spectrum: Spectrum) -> Plot:
@@ -60,13 +64,62 @@ def spectrum_plot(spectrum: Spectrum) -> Plot:
     )
 
 
+def spectrum_map(spectrum: Spectrum) -> Plot:
+    """The spectrum as a picture, frequency 0 in the middle; of several frequencies in one cell
+    the strongest is drawn.
+    """
+    decibels = _strongest(spectrum.decibels())
+    rows, columns = spectrum.plane.axes
+    typical = float(np.median(decibels))
+    high = max(float(np.percentile(decibels, 99.9)), typical + 6)
+
+    def draw(figure: "Figure", theme: Theme) -> None:
+        axes = figure.subplots()
+        image = axes.imshow(
+            decibels,
+            cmap=theme.sequential,
+            vmin=typical - 10,
+            vmax=high,
+            extent=(-0.5, 0.5, 0.5, -0.5),
+            interpolation="nearest",
+        )
+        bar = figure.colorbar(image, ax=axes, aspect=30, pad=0.02)
+        bar.outline.set_visible(False)
+        bar.set_label("power over that of white noise, dB")
+        axes.set_xlabel(f"frequency along {columns or 'columns'}, cycles per parameter")
+        axes.set_ylabel(f"frequency along {rows or 'rows'}")
+        axes.tick_params(length=2)
+
+    places = [np.linspace(-0.5, 0.5, n, endpoint=False) for n in decibels.shape]
+    return Plot(
+        "spectrum-2d",
+        f"2-D spectrum of {spectrum.plane.title}",
+        draw,
+        Table.of_grid(decibels, row_frequency=list(places[0]), column_frequency=list(places[1])),
+        "Power by frequency in both directions, in decibels over that of independent noise of the "
+        "same variance. Lines through the middle are patterns that run across one axis.",
+        (6.0, 5.0),
+    )
+
+
+def _strongest(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Blocks of a picture by their largest value, so that no side is longer than `MOST_SIDE`."""
+    for axis in (0, 1):
+        step = -(-values.shape[axis] // MOST_SIDE)
+        if step > 1:
+            starts = np.arange(0, values.shape[axis], step)
+            values = np.maximum.reduceat(values, starts, axis=axis)
+    return values
+
+
 def singular_plot(found: SingularValues) -> Plot:
     """The singular values as a histogram with the law of noise, and by rank."""
     values, (low, high) = found.values, found.edges
     count = int(np.clip(len(values) // 8, 12, 80))
 
     def draw(figure: "Figure", theme: Theme) -> None:
-        left, right = figure.subplots(1, 2)
+        tall = figure.get_figheight() > figure.get_figwidth()
+        left, right = figure.subplots(*((2, 1) if tall else (1, 2)))
         # The bulk in its own scale: outliers may lie ten times as far out.
         reach = min(float(values[0]), 2.5 * high) if len(values) and high else 1.0
         left.hist(

@@ -1,0 +1,1 @@
+"""A section as a signal in napari: spectrum, singular values, smoothed layers."""
