@@ -28,9 +28,10 @@ class DifferenceAddress(Address):
     b: float | None = None
     kind: Kind = "absolute"
 
-    def __str__(self) -> str:
-        index = f"[{', '.join(map(str, self.index))}]" if self.index else ""
-        return f"{self.tensor}{index} · {self.sides} · {self.where}"
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What it is in lines for a canvas: the parameter, both values, then where it is."""
+        return self.parameter, self.sides, self.where
 
     @property
     def sides(self) -> str:

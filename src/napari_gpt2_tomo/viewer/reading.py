@@ -48,11 +48,7 @@ class Reading:
 
     def lines(self) -> list[str]:
         """Text for a person, without the caption."""
-        if self.address is None:
-            found = ["air"]
-        else:
-            parameter, _, where = str(self.address).partition(" · ")
-            found = [parameter, where] if where else [parameter]
+        found = ["air"] if self.address is None else list(self.address.lines)
         if self.block is not None and self.reduced is not None:
             size = "×".join(str(b - a) for a, b in self.block)
             name = self.link.volume.reduction

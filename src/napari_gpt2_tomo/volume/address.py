@@ -66,9 +66,18 @@ class Address:
     step: str | None = None
 
     def __str__(self) -> str:
-        index = f"[{', '.join(map(str, self.index))}]" if self.index else ""
+        return " · ".join(self.lines)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What it is in lines for a canvas: the parameter and its value, then where it is."""
         value = f"{self.value:.6g}" if isinstance(self.value, float) else str(self.value)
-        return f"{self.tensor}{index} = {value} · {self.where}"
+        return f"{self.parameter} = {value}", self.where
+
+    @property
+    def parameter(self) -> str:
+        """The stored tensor and the index into it, e.g. ``"h.0.attn.c_attn.weight[3, 5]"``."""
+        return f"{self.tensor}[{', '.join(map(str, self.index))}]" if self.index else self.tensor
 
     @property
     def where(self) -> str:

@@ -60,11 +60,16 @@ class CircuitAddress:
     rows: tuple[tuple[str, int], tuple[str, int]]
 
     def __str__(self) -> str:
+        return " · ".join(self.lines)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What it is in lines for a canvas: the value, then the rows whose product it is."""
         (a, i), (b, j) = self.rows
         shared = "" if self.kv_head == self.head else f" (reads K/V head {self.kv_head})"
         return (
-            f"L{self.layer} {self.circuit.upper()} head {self.head}{shared} = {self.value:.6g} · "
-            f"{a} channel {i} × {b} channel {j}"
+            f"L{self.layer} {self.circuit.upper()} head {self.head}{shared} = {self.value:.6g}",
+            f"{a} channel {i} × {b} channel {j}",
         )
 
 
