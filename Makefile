@@ -9,6 +9,10 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 MODEL ?=
+TESTS ?=
+# All tests run in several processes: one that dies is one failed test, told by its name. Each has
+# a virtual screen and a cache of its own, and up to 2 GB.
+ALL_TESTS := --numprocesses logical --maxprocesses 4 --dist worksteal
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -21,7 +25,7 @@ scan: $(VENV)/.ready
 	@scripts/scan.sh "$(MODEL)"
 
 test: $(VENV)/.ready-test
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest $(or $(TESTS),$(ALL_TESTS))
 
 check: $(VENV)/.ready-test
 	$(BIN)/ruff check .
