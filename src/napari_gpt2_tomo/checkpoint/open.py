@@ -13,7 +13,7 @@ from .shards import INDEX_SUFFIX, indexed_shards, shard_stem
 from .sniff import PICKLE_ADVICE, describe
 from .tensor import Checkpoint
 
-__all__ = ["can_open", "candidates", "open_checkpoint", "open_in"]
+__all__ = ["can_open", "candidates", "checkpoints_in", "open_checkpoint", "open_in"]
 
 _GGUF_ADVICE = (
     "This version does not read it; open the model that it was made from, as safetensors."
@@ -27,7 +27,6 @@ UNREADABLE: dict[str, tuple[str, str]] = {
     ".h5": ("a Keras file", _CONVERT_ADVICE.replace("…", "from_tf=True")),
     ".msgpack": ("a Flax file", _CONVERT_ADVICE.replace("…", "from_flax=True")),
     ".onnx": ("an ONNX file", _GGUF_ADVICE),
-    ".npz": ("a numpy archive", "Save its arrays with safetensors.numpy.save_file."),
     ".pkl": ("a Python pickle", PICKLE_ADVICE),
 }
 """Files of weights that are known but not read: suffix → what it is, what to do."""
@@ -113,6 +112,11 @@ def can_open(path: str | os.PathLike[str]) -> bool:
         return False
 
 
+def checkpoints_in(place: Place) -> tuple[str, ...]:
+    """Names of the checkpoints of a folder on disk or on a server, the most likely meant first."""
+    return tuple(name for _, name in _found(place))
+
+
 def candidates(folder: str | os.PathLike[str]) -> tuple[Path, ...]:
     """The checkpoints of a folder that `open_checkpoint` can be asked for, one path each.
 
@@ -126,7 +130,7 @@ def candidates(folder: str | os.PathLike[str]) -> tuple[Path, ...]:
 def _is_ours(place: Place, name: str) -> bool:
     """Whether a file is called like a checkpoint, and begins like one where names do not tell."""
     format_ = format_named(name)
-    if format_ is None:
+    if format_ is None or format_.taken == "asked":
         return False
     if format_.certain or format_.is_index(name):
         return True
@@ -135,10 +139,16 @@ def _is_ours(place: Place, name: str) -> bool:
 
 def _found(place: Place) -> tuple[tuple[Format, str], ...]:
     """Format and name of every checkpoint in a folder, the most likely meant first."""
-    names = [name for name in place.names() if _is_ours(place, name)]
+    names = [name for name in place.names() if _counts(name) and _is_ours(place, name)]
     return tuple(
         (one, name) for one in FORMATS for name in _ranked(one, filter(one.is_named, names))
     )
+
+
+def _counts(name: str) -> bool:
+    """Whether a file in a folder may be what the folder is opened for."""
+    format_ = format_named(name)
+    return format_ is not None and (format_.taken == "always" or name in format_.standard)
 
 
 def _ranked(format_: Format, names: Iterable[str]) -> list[str]:
@@ -194,7 +204,7 @@ def _nothing_in(place: Place) -> str:
     message = f"{place.path} holds no {_kinds()} file."
     for name in place.names():
         named = format_named(name)
-        if named is not None:
+        if named is not None and named.taken == "always":
             message += f" {name} is called like a {named.name} file, but does not begin like one."
             break
         if (suffix := Path(name).suffix.lower()) in UNREADABLE:

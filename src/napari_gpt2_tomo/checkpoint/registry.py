@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from .address import Address
 from .formats import beginnings
@@ -37,6 +37,10 @@ class Format:
         is taken for one, because others use the suffix too.
     ignored
         Patterns of file names with its suffix that hold no model.
+    taken
+        When a file is taken for a checkpoint that nobody calls one: ``"always"``; ``"alone"``,
+        that is when it is dropped by itself, but in a folder only if its name is standard;
+        or ``"asked"``, never, because most are something else.
     """
 
     name: str
@@ -46,6 +50,7 @@ class Format:
     begins: Callable[[bytes], bool]
     certain: bool = True
     ignored: tuple[str, ...] = ()
+    taken: Literal["always", "alone", "asked"] = "always"
 
     def is_named(self, name: str) -> bool:
         """Whether a file is called like one of this format, or like an index of some."""
@@ -95,6 +100,24 @@ FORMATS: tuple[Format, ...] = (
             "rng_state*",
             "random_states*",
         ),
+    ),
+    Format(
+        "numpy archive",
+        (".npz",),
+        ("model.npz", "weights.npz"),
+        (".formats.numpy_files", "NumpyArchive"),
+        beginnings.numpy_archive,
+        certain=False,
+        taken="alone",
+    ),
+    Format(
+        "numpy array",
+        (".npy",),
+        (),
+        (".formats.numpy_files", "NumpyFile"),
+        beginnings.numpy_array,
+        certain=False,
+        taken="asked",
     ),
 )
 """In the order of preference, if a folder holds a model in several formats."""

@@ -16,7 +16,7 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
     (b"\x80", f"It is a Python pickle, but none that PyTorch wrote. {PICKLE_ADVICE}"),
     (b"GGUF", "It is a GGUF file; give it the ending .gguf."),
     (b"\x89HDF", "It is an HDF5 file, as Keras writes it; this version does not read it."),
-    (b"\x93NUMPY", "It is a numpy file; write it with safetensors.numpy.save_file."),
+    (b"\x93NUMPY", "It is an array of numpy; give it the ending .npy."),
     (b"\x1f\x8b", "It is compressed with gzip; unpack it first."),
     (b"\x28\xb5\x2f\xfd", "It is compressed with zstd; unpack it first."),
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..anatomy.notes import USUAL
 from ..base import CheckpointError, LayoutError, TomoError
 from ..checkpoint import can_open, candidates
+from ..checkpoint.address import address_of
 from ..series import is_series
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ..volume.volume import Volume
     from .layers import LayerData
 
-__all__ = ["get_reader", "open_layers"]
+__all__ = ["get_reader", "layers_of", "open_layers", "preferred_volume"]
 
 NOTHING: list[Any] = [(None,)]
 """What a reader returns when it read no layer; napari takes that without complaint."""
@@ -87,7 +88,7 @@ def open_layers(path: str | os.PathLike[str], name: str | None = None) -> "list[
     """
     from ..facade import Scan
 
-    return _layers(Scan(path), name)
+    return layers_of(Scan(path), name)
 
 
 def _is_ours(path: str) -> bool:
@@ -118,7 +119,7 @@ def _layers_at(path: str) -> "list[LayerData]":
         from .series.opening import read_series
 
         return read_series(path)
-    if not can_open(path) and _is_activity(path):
+    if _is_activity(path):
         from .activity.files import read_activity
 
         return read_activity(path)
@@ -129,6 +130,12 @@ def _open(path: str) -> "list[LayerData]":
     from ..facade import Scan
 
     global _last
+    address = address_of(path)
+    if address is not None:
+        from .remote.opening import open_remote
+
+        remote, volume = open_remote(address)
+        return layers_of(remote, volume=volume)
     try:
         scan = Scan(path)
     except CheckpointError as error:
@@ -142,16 +149,19 @@ def _open(path: str) -> "list[LayerData]":
         scan.close()
         return []
     _last = (files, path, time.monotonic())
-    return _layers(scan)
+    return layers_of(scan)
 
 
-def _layers(scan: "Scan", name: str | None = None) -> "list[LayerData]":
+def layers_of(
+    scan: "Scan", name: str | None = None, volume: "Volume | None" = None
+) -> "list[LayerData]":
+    """Layers of a scan that was opened for them, by default in the layout that is preferred."""
     from .console.notice import expect
     from .layers import layer_data
     from .link import ScanLink
     from .remembered import remember_scan
 
-    link = ScanLink(scan, _volume(scan), owned=True, name=name)
+    link = ScanLink(scan, volume or preferred_volume(scan), owned=True, name=name)
     layers = layer_data(link)
     expect()
     remember_scan(scan.checkpoint.path)
@@ -167,7 +177,8 @@ def _layers(scan: "Scan", name: str | None = None) -> "list[LayerData]":
     return layers
 
 
-def _volume(scan: "Scan") -> "Volume":
+def preferred_volume(scan: "Scan") -> "Volume":
+    """The volume of a scan in the layout and signal that the user prefers."""
     from .preferences import preferences
 
     wanted = preferences()

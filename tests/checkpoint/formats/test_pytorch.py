@@ -35,7 +35,7 @@ def tensor_of(sample: Sample) -> torch.Tensor:
 
 
 class TorchSuite(CheckpointSuite):
-    """Each tensor's own place in the archive is read once, so it is read before reads are counted."""
+    """Where a tensor begins is read once, so it is read before reads are counted."""
 
     stored_types = tuple(sorted(DTYPES))
 

@@ -249,6 +249,10 @@ class _MemberSource(ByteSource):
                 f"are outside it."
             )
 
+    def beginning(self) -> ByteSource:
+        """What its first bytes can be read from without unpacking the rest."""
+        return self
+
     def close(self) -> None:
         """Release the archive."""
         self._source.close()
@@ -293,16 +297,32 @@ class InflatedMember(_MemberSource):
         self._check(start, stop)
         return self._unpacked()[start:stop]
 
-    def head(self, count: int) -> bytes:
+    def gather(self, offset: int, region: Region, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Elements of a strided box: a read-only view of the unpacked bytes."""
+        if region.size:
+            stop = offset + region.stop * dtype.itemsize
+            self._check(offset + region.offset * dtype.itemsize, stop)
+        return np.ndarray(
+            region.shape,
+            dtype,
+            self._unpacked().data,
+            offset + region.offset * dtype.itemsize,
+            tuple(stride * dtype.itemsize for stride in region.strides),
+        )
+
+    def beginning(self) -> ByteSource:
+        """What its first bytes can be read from without unpacking the rest."""
+        return _Beginning(self)
+
+    def unpack_first(self, count: int) -> bytes:
         """The first bytes, unpacking no more than these."""
         member, begin = self._member, self._begin()
         unpack = zlib.decompressobj(-zlib.MAX_WBITS)
         head, at = b"", 0
         while len(head) < count and at < member.packed and not unpack.eof:
             stop = min(at + 4096, member.packed)
-            head += self._inflate(
-                unpack, self._source.bytes(begin + at, begin + stop), count - len(head)
-            )
+            packed = unpack.unconsumed_tail + self._source.bytes(begin + at, begin + stop)
+            head += self._inflate(unpack, packed, count - len(head))
             at = stop
         return head
 
@@ -361,6 +381,27 @@ class InflatedMember(_MemberSource):
             f"{self.path} is damaged: the compressed member {quoted(self._member.name)} cannot be "
             f"unpacked to the {self.size} bytes that it should have. Save or download it again."
         )
+
+
+class _Beginning(ByteSource):
+    """The first bytes of a compressed member, for its header."""
+
+    def __init__(self, member: InflatedMember) -> None:
+        self.path = member.path
+        self.size = member.size
+        self.stamp = member.stamp
+        self._whole = member
+
+    def read(self, start: int, stop: int) -> NDArray[np.uint8]:
+        """Bytes ``start ≤ i < stop``, read-only."""
+        data = self._whole.unpack_first(stop)[start:stop]
+        if len(data) < stop - start:
+            raise Malformed("a compressed member is shorter than it says")
+        return np.frombuffer(data, np.uint8)
+
+    def close(self) -> None:
+        """Release the archive."""
+        self._whole.close()
 
 
 _kept: OrderedDict[tuple[str, str, int], NDArray[np.uint8]] = OrderedDict()

@@ -1,6 +1,6 @@
 """How files begin whose names do not tell their format. It imports nothing: many are looked at."""
 
-__all__ = ["pytorch"]
+__all__ = ["numpy_archive", "numpy_array", "pytorch"]
 
 
 def pytorch(first: bytes) -> bool:
@@ -10,6 +10,16 @@ def pytorch(first: bytes) -> bool:
         return b"/" in name and not name.endswith((b".npy", b".xml", b"/"))
     # The magic number of the format before 1.6, which every such file begins with.
     return first.startswith(b"\x80") and _TORCH_MAGIC in first[:32]
+
+
+def numpy_archive(first: bytes) -> bool:
+    """Whether a file may be an archive of numpy's arrays."""
+    return first.startswith(b"PK\3\4") and _first_member(first).endswith(b".npy")
+
+
+def numpy_array(first: bytes) -> bool:
+    """Whether a file may hold one of numpy's arrays."""
+    return first.startswith(b"\x93NUMPY")
 
 
 _TORCH_MAGIC = (0x1950A86A20F9469CFC6C).to_bytes(10, "little")
