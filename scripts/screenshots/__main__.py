@@ -7,13 +7,15 @@ that are named. Needs a display for napari (a virtual one will do) and, for the 
 
 The pictures that are there were made with
 
-    overview channel volume console four-views navigator html --model gpt2-attention-fp16
+    overview channel volume console four-views navigator html spectrum --model gpt2-attention-fp16
+    experts
     functional-scan activity-layer attention lens journey geometry lesson --model stories260K
         --prompt "Once upon a time, there was a little girl named Lily. She liked to play with her"
     interventions interventions-sweep --model stories260K
         --prompt "Once upon a time, there was a little girl named Lily."
         --other "Once upon a time, there was a little boy named Lily." --words She He
     composition embedding-positions --model gpt2-attention-fp16
+    compare side-by-side --model char-gpt2-series/step01200 --against char-gpt2-series/step06000
     embeddings --model minilm-fp16 --prompt Paris
     functional-phantom
 """
@@ -22,7 +24,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from . import activity, embeddings, weights
+from . import activity, comparison, embeddings, sections, weights
 from .picture import Pixels, save
 from .subject import REPEATING, Subject
 
@@ -38,6 +40,10 @@ WEIGHTS: Mapping[str, Scene] = {
     "four-views": weights.four_views,
     "navigator": weights.navigator,
     "html": weights.page,
+    "experts": sections.experts,
+    "spectrum": sections.spectrum,
+    "compare": comparison.difference,
+    "side-by-side": comparison.side_by_side,
 }
 """Scenes of a checkpoint, by default of the phantom, by the name of their file."""
 
@@ -75,6 +81,7 @@ def main() -> None:
     parser.add_argument(
         "--words", nargs=2, metavar="WORD", help="next tokens that tell the two texts apart"
     )
+    parser.add_argument("--against", help="a checkpoint to compare the model with")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder; docs/images if not given")
     given = parser.parse_args()
     names = given.scenes or list(SCENES)
@@ -83,7 +90,9 @@ def main() -> None:
         parser.error(f"no scene {', '.join(unknown)}; there are {', '.join(SCENES)}")
     given.out.mkdir(parents=True, exist_ok=True)
     for scenes, phantom in ((WEIGHTS, "phantom"), (ACTIVITY, "functional-phantom")):
-        with Subject(given.model or phantom, given.prompt, given.other, given.words) as subject:
+        model = given.model or phantom
+        texts = (given.prompt, given.other, given.words)
+        with Subject(model, *texts, given.against) as subject:
             for name in names:
                 if name in scenes:
                     print(save(scenes[name](subject), given.out / f"{name}.png"), flush=True)

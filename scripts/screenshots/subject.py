@@ -27,6 +27,8 @@ class Subject:
         A text with as many tokens, to patch from; None if there is none.
     words
         Two tokens, of which the prompt makes the first and `other` the second more likely.
+    against
+        A checkpoint to compare the model with.
     """
 
     def __init__(
@@ -35,8 +37,10 @@ class Subject:
         prompt: str,
         other: str | None = None,
         words: Sequence[str] | None = None,
+        against: str | None = None,
     ) -> None:
         self.model, self.prompt, self.other, self.words = model, prompt, other, words
+        self.against = against
 
     @cached_property
     def scan(self) -> tomo.Scan:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .anatomy import Anatomy
     from .base import TomoError
     from .checkpoint import Checkpoint, open_checkpoint
+    from .checkpoint.remote.download import download
     from .comparison import Comparison, compare
     from .export.html import export_html
     from .export.selection import save_selection
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from .viewer.activity.embedding.explorer import explore
     from .viewer.activity.layers import view_activity
     from .viewer.activity.overlay import paint_activity
+    from .viewer.comparison.side_by_side import open_side_by_side
     from .viewer.console.commands import open_console
     from .viewer.navigator.fly import go_to
     from .viewer.navigator.pinning import pin
@@ -61,6 +63,7 @@ __all__ = [
     "compare",
     "compare_next",
     "composition",
+    "download",
     "effect",
     "embedding_space",
     "explore",
@@ -76,6 +79,7 @@ __all__ = [
     "open_checkpoint",
     "open_console",
     "open_session",
+    "open_side_by_side",
     "open_views",
     "paint_activity",
     "pin",
@@ -110,6 +114,7 @@ _HOME = {
     "compare": ".comparison",
     "compare_next": ".activity.lens",
     "composition": ".activity.intervention",
+    "download": ".checkpoint.remote.download",
     "effect": ".activity.running.changes",
     "embedding_space": ".activity.embedding.space",
     "explore": ".viewer.activity.embedding.explorer",
@@ -125,6 +130,7 @@ _HOME = {
     "open_checkpoint": ".checkpoint",
     "open_console": ".viewer.console.commands",
     "open_session": ".viewer.state",
+    "open_side_by_side": ".viewer.comparison.side_by_side",
     "open_views": ".viewer.panes.views",
     "paint_activity": ".viewer.activity.overlay",
     "pin": ".viewer.navigator.pinning",

@@ -28,7 +28,7 @@ TITLES = {
     "rmse": "RMSE",
     "largest": "max |Δ|",
     "flips": "sign flips",
-    "energy": f"in {LEADING} σ",
+    "energy": f"first {LEADING}",
     "nonfinite": "NaN, ∞",
 }
 """Headings where they are not the column's own name."""
