@@ -13,7 +13,7 @@ from .shards import INDEX_SUFFIX, indexed_shards, shard_stem
 from .sniff import PICKLE_ADVICE, describe
 from .tensor import Checkpoint
 
-__all__ = ["can_open", "candidates", "checkpoints_in", "open_checkpoint", "open_in"]
+__all__ = ["can_open", "candidates", "checkpoints_in", "default_in", "open_checkpoint", "open_in"]
 
 _GGUF_ADVICE = (
     "This version does not read it; open the model that it was made from, as safetensors."
@@ -115,6 +115,17 @@ def can_open(path: str | os.PathLike[str]) -> bool:
 def checkpoints_in(place: Place) -> tuple[str, ...]:
     """Names of the checkpoints of a folder on disk or on a server, the most likely meant first."""
     return tuple(name for _, name in _found(place))
+
+
+def default_in(place: Place) -> str:
+    """The checkpoint of a folder that is opened without asking.
+
+    Raises
+    ------
+    CheckpointError
+        There is none, or there are several to choose from.
+    """
+    return _choose(place)[1]
 
 
 def candidates(folder: str | os.PathLike[str]) -> tuple[Path, ...]:

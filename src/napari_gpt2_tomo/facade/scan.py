@@ -82,13 +82,14 @@ class Scan:
     def name(self) -> str:
         """A short name for titles: the folder's for the usual file names, else the file's."""
         path = self.checkpoint.path
-        if isinstance(path, RemoteAddress):
-            return path.name
-        if path.is_dir():
+        remote = isinstance(path, RemoteAddress)
+        if isinstance(path, Path) and path.is_dir():
             return path.resolve().name
         stem = path.name.removesuffix(".index.json").removesuffix(".safetensors")
         generic = stem.startswith(("model", "pytorch_model", "diffusion_pytorch_model"))
-        return path.resolve().parent.name if generic else stem
+        if not generic or (remote and stem == path.name):
+            return stem
+        return path.resolve().parent.name if isinstance(path, Path) else path.parent.name
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:

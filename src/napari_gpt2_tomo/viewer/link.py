@@ -24,6 +24,7 @@ from .masks import Masks
 if TYPE_CHECKING:
     from ..facade import Scan
     from .refine import Refinement
+    from .remote.arrivals import Arrivals
     from .work import Job
 
 __all__ = [
@@ -203,6 +204,13 @@ class ScanLink:
         return Masks(self)
 
     @cached_property
+    def arrivals(self) -> "Arrivals":
+        """What fetches the slices of a model on a server."""
+        from .remote.arrivals import Arrivals
+
+        return Arrivals(self)
+
+    @cached_property
     def pins(self) -> Pins:
         """The pinned probes of the scan."""
         return Pins()
@@ -248,7 +256,10 @@ class ScanLink:
             from .session import watch_soon
 
             watch_soon()
-        return self._as_shown(volume.overview.displayed(level), volume, level, np.float32)
+        present = volume.overview.displayed(level)
+        if volume.still.checkpoint.is_remote:
+            present = self.arrivals.over(present, volume, level)
+        return self._as_shown(present, volume, level, np.float32)
 
     def _labels(self, volume: Volume, level: int) -> Any:
         """The labels of a level as the console cuts them."""

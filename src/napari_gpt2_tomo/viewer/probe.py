@@ -7,6 +7,7 @@ from weakref import ref
 import numpy as np
 from numpy.typing import NDArray
 
+from ..checkpoint.remote.traffic import NotHere, without_waiting
 from ..display.planes import BODY_PLANES, position_caption, section_caption
 from .activity.array_link import ArrayLink
 from .activity.pictures import PictureReading, read_picture
@@ -163,11 +164,17 @@ class Probe:
             return read_picture(layer, link, position) if viewer.dims.ndisplay == 2 else None
         if not isinstance(link, ScanLink):
             return None
-        if viewer.dims.ndisplay == 2:
-            return read_2d(layer, link, position)
-        if self._direction is None or len(displayed) != 3:
+        try:
+            with without_waiting():
+                if viewer.dims.ndisplay == 2:
+                    return read_2d(layer, link, position)
+                if self._direction is None or len(displayed) != 3:
+                    return None
+                return read_3d(layer, link, position, self._direction.tolist(), displayed)
+        except NotHere:
+            # On a server: what is drawn arrives by itself, what is under the cursor is fetched.
+            link.arrivals.bring(voxel_at(layer, position), self.update_soon)
             return None
-        return read_3d(layer, link, position, self._direction.tolist(), displayed)
 
     def _moved(self, viewer: Any, event: Any) -> None:
         direction = event.view_direction

@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 from ..base import Progress
+from ..checkpoint.remote.traffic import watched
 from .preferences import preferences
 from .work import Job
 
@@ -19,7 +20,8 @@ class Refinement:
     """Makes the quick look and then the exact overview of a link's volume, in the background.
 
     After each stage the layers show the new levels: same camera, same place,
-    same locked level; a window of a preset follows the better statistics.
+    same locked level; a window of a preset follows the better statistics. Of a model
+    on a server only a quick look is taken until the user has said otherwise, see `confirm`.
 
     Parameters
     ----------
@@ -33,6 +35,12 @@ class Refinement:
         self._link = link
         self._on_stage = on_stage
         self._job: Job | None = None
+        self._confirmed = False
+
+    def confirm(self) -> None:
+        """Let all of a model on a server be read: its user saw what that costs."""
+        self._confirmed = True
+        self.start()
 
     @property
     def running(self) -> bool:
@@ -44,11 +52,27 @@ class Refinement:
         if self.running or self._link.volume.overview.state == "refined":
             return
         volume = self._link.volume
+        if volume.still.checkpoint.is_remote and not self._confirmed:
+            self._look()
+            return
         cache_bytes = int(preferences().cache_gigabytes * GIGABYTE)
 
         def work(report: Progress) -> Generator[object, None, None]:
             for _ in volume.overview.improve(report, cache_bytes):
                 yield "better"
+
+        self._job = Job(work, self._stage)
+
+    def _look(self) -> None:
+        """Take a quick look only."""
+        overview = self._link.volume.overview
+        if overview.state != "empty":
+            return
+
+        def work(report: Progress) -> Generator[object, None, None]:
+            with watched(report):
+                overview.quick_look(report)
+            yield "better"
 
         self._job = Job(work, self._stage)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..base import DisplayError
+from ..checkpoint.address import Address, address_of
 from ..display.presets import Preset, from_json, to_json
 from .preferences import CONSOLE, section
 
@@ -16,6 +17,7 @@ __all__ = [
     "merge_presets",
     "offers_console",
     "own_presets",
+    "recent_addresses",
     "recent_scans",
     "remember_scan",
     "set_drags_window",
@@ -125,21 +127,28 @@ def merge_presets(text: str) -> tuple[Preset, ...]:
 
 
 def recent_scans() -> list[Path]:
-    """Where the checkpoints are that were opened last, newest first; some may be gone."""
+    """Where the checkpoints on disk are that were opened last, newest first; some may be gone."""
+    return [Path(text) for text in _recent() if address_of(text) is None]
+
+
+def recent_addresses() -> list[Address]:
+    """Addresses of the checkpoints on servers that were opened last, newest first."""
+    return [address for text in _recent() if (address := address_of(text)) is not None]
+
+
+def _recent() -> list[str]:
     try:
         found = json.loads(str(_get("recent_scans")) or "[]")
     except ValueError:
         return []
-    return (
-        [Path(path) for path in found if isinstance(path, str)] if isinstance(found, list) else []
-    )
+    return [text for text in found if isinstance(text, str)] if isinstance(found, list) else []
 
 
 def remember_scan(path: str | os.PathLike[str]) -> None:
     """Put a checkpoint on top of the recent ones."""
-    new = Path(os.path.abspath(path))
-    others = [old for old in recent_scans() if old != new]
-    _set("recent_scans", json.dumps([str(one) for one in [new, *others][:LONGEST]]))
+    new = str(address_of(path) or os.path.abspath(path))
+    others = [old for old in _recent() if old != new]
+    _set("recent_scans", json.dumps([new, *others][:LONGEST]))
 
 
 def _get(name: str) -> Any:

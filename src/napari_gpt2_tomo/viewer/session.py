@@ -345,6 +345,8 @@ def _settle(link: ScanLink) -> None:
     if link.refinement is not None:
         link.refinement.cancel()
         link.refinement = None
+    if link.scan.still.checkpoint.is_remote:
+        link.arrivals.stop()
     if not link.owned or any(other.layers and other.scan is link.scan for other in links()):
         return
     # A thread that still reads must not lose the mapped file under its feet.

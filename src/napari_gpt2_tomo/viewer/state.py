@@ -2,11 +2,14 @@
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from ..base import CheckpointError, DisplayError, TomoError, save_text
+from ..base import CheckpointError, DisplayError, Progress, TomoError, save_text
+from ..checkpoint.address import Address, address_of
+from ..checkpoint.remote.traffic import watched
 from ..display.script import session_script
 from ..display.state import (
     PinEntry,
@@ -26,6 +29,7 @@ from .layers import is_image, layer_data
 from .link import ScanLink, link_of
 from .remembered import remember_scan
 from .session import sessions_of, watch
+from .work import wait_for
 
 if TYPE_CHECKING:
     from ..facade import Scan
@@ -248,6 +252,9 @@ def _open(state: SessionState, folder: Path) -> tuple[list[Opened], list[str]]:
 def _scan(source: Source, folder: Path) -> "Scan":
     from ..facade import Scan
 
+    address = address_of(source.path)
+    if address is not None:
+        return wait_for(partial(_remote_scan, address, source))
     places = [Path(source.path)]
     if source.relative is not None:
         places.append(folder.joinpath(*PurePosixPath(source.relative).parts))
@@ -255,10 +262,21 @@ def _scan(source: Source, folder: Path) -> "Scan":
     return Scan(there, source.family, **source.sizes)
 
 
+def _remote_scan(address: Address, source: Source, progress: Progress) -> "Scan":
+    """The scan of an address, with what its first picture needs."""
+    from ..facade import Scan
+
+    progress.start(1, f"Opening {address}")
+    with watched(progress):
+        scan = Scan(address, source.family, **source.sizes)
+        scan.statistics(exact=False)
+        return scan
+
+
 def _scan_state(viewer: Any, link: ScanLink, folder: Path | None) -> ScanState:
     checkpoint = link.scan.checkpoint
     relative = None
-    if folder is not None:
+    if folder is not None and not checkpoint.is_remote:
         try:
             relative = Path(os.path.relpath(checkpoint.path, folder)).as_posix()
         except ValueError:

@@ -76,3 +76,15 @@ def neox(d: int, n_layers: int, vocab: int = 50432) -> dict[str, tuple[int, ...]
             found[f"gpt_neox.layers.{i}.{name}"] = shape
     last = {f"gpt_neox.final_layer_norm.{kind}": (d,) for kind in ("weight", "bias")}
     return {**found, **last, "embed_out.weight": (vocab, d)}
+
+
+def safetensors(tensors: dict[str, np.ndarray]) -> bytes:
+    """A safetensors file of float32 tensors."""
+    entries, offset = {}, 0
+    for name, values in tensors.items():
+        end = offset + values.nbytes
+        entries[name] = {"dtype": "F32", "shape": values.shape, "data_offsets": [offset, end]}
+        offset = end
+    text = json.dumps(entries).encode()
+    parts = [struct.pack("<Q", len(text)), text, *(v.tobytes() for v in tensors.values())]
+    return b"".join(parts)

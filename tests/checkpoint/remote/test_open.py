@@ -15,42 +15,10 @@ from napari_gpt2_tomo.checkpoint.remote.open import open_address
 from napari_gpt2_tomo.checkpoint.remote.traffic import Traffic
 
 from .hub import FakeHub
+from .models import safetensors
 from .server import RangeServer, Served
 
 REPOSITORY = "org/small-model"
-
-
-def safetensors(tensors: dict[str, np.ndarray]) -> bytes:
-    entries, offset = {}, 0
-    for name, values in tensors.items():
-        end = offset + values.nbytes
-        entries[name] = {"dtype": "F32", "shape": values.shape, "data_offsets": [offset, end]}
-        offset = end
-    text = json.dumps(entries).encode()
-    parts = [struct.pack("<Q", len(text)), text, *(v.tobytes() for v in tensors.values())]
-    return b"".join(parts)
-
-
-@pytest.fixture(scope="module")
-def tensors() -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(3)
-    return {f"t{i}": rng.normal(size=(64, 32 + i)).astype(np.float32) for i in range(9)}
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, tensors) -> Path:
-    """A model in three shards with an index."""
-    made = tmp_path_factory.mktemp("model")
-    names = list(tensors)
-    weight_map = {}
-    for i in range(3):
-        shard = f"model-{i + 1:05}-of-00003.safetensors"
-        held = {name: tensors[name] for name in names[3 * i : 3 * i + 3]}
-        (made / shard).write_bytes(safetensors(held))
-        weight_map |= dict.fromkeys(held, shard)
-    (made / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
-    (made / "config.json").write_text('{"model_type": "none"}')
-    return made
 
 
 def same(checkpoint, tensors) -> bool:
@@ -106,16 +74,6 @@ def test_a_signed_url_keeps_its_secret(server: RangeServer, tensors) -> None:
         assert "hidden" not in checkpoint.path + repr(checkpoint) + str(checkpoint.files)
         with pickle.loads(pickle.dumps(checkpoint)) as again:
             assert same(again, tensors)
-
-
-@pytest.fixture
-def hub(server: RangeServer, monkeypatch, tmp_path) -> FakeHub:
-    from huggingface_hub import constants
-
-    monkeypatch.setenv("HF_ENDPOINT", server.url)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-    return FakeHub(server)
 
 
 def test_a_model_of_the_hub(hub: FakeHub, folder, tensors) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from ...anatomy import Anatomy
 from ...base import TomoError
 from ...checkpoint import open_checkpoint
+from ...checkpoint.address import address_of
 from ...checkpoint.built_in import built_in
 from ...checkpoint.companions import CONFIG_NAME
 from ...checkpoint.registry import STANDARD_NAMES
@@ -69,6 +70,13 @@ def find_place(path: "str | os.PathLike[str] | Any") -> Place:
     if isinstance(path, str) and not path.strip():
         raise TomoError("No model is named: give its folder, a file in it, or its name on the hub.")
     checkpoint, anatomy = getattr(path, "checkpoint", None), getattr(path, "anatomy", None)
+    address = address_of(checkpoint.path if checkpoint is not None else path)
+    if address is not None:
+        raise TomoError(
+            f"{address} is on a server, and a model can only be run from this machine's disk. "
+            f"Download it first: tomo.download({str(address)!r}), or on the command line "
+            f"napari-gpt2-tomo download {address}."
+        )
     made = built_in(path) if checkpoint is None else None
     place = made or Path(checkpoint.path if checkpoint is not None else path).expanduser()
     if place.is_dir():

@@ -19,13 +19,16 @@ from .blocks import BLOCK, PAGE, BlockStore
 from .coalesce import LONGEST, coalesce, paged
 from .link import Link, Version
 from .pool import TICK, submit
-from .traffic import Traffic, check
+from .traffic import Traffic, check, refuse_to_wait
 from .transfer import fetch
 
 __all__ = ["HEAD", "HttpSource", "probe"]
 
 HEAD = 1 << 14
 """Bytes that are read to learn of a file: its version, and the headers of most files (16 KB)."""
+
+MANY_BLOCKS = 1 << 13
+"""Blocks (2 GB) that are looked for in the cache before telling what reading would cost."""
 
 Ranges = NDArray[np.int64]
 
@@ -58,7 +61,7 @@ class HttpSource(ByteSource):
 
     Attributes
     ----------
-    counter
+    counter, version
         As given.
     """
 
@@ -79,7 +82,7 @@ class HttpSource(ByteSource):
         self.stamp = version.stamp
         self.counter = counter
         self._link = link
-        self._version = version
+        self.version = version
         self._closed = threading.Event()
         # Bytes of a file whose versions cannot be told apart must not outlive its opening.
         certain = version.is_certain or link.is_fixed
@@ -136,7 +139,10 @@ class HttpSource(ByteSource):
 
     def missing_bytes(self, ranges: Ranges) -> int:
         """Bytes that the server would be asked for to read ranges, those between them included."""
-        asked = coalesce(self._missing(paged(ranges, PAGE, self.size)))
+        wanted = paged(ranges, PAGE, self.size)
+        blocks = int((-(-wanted[:, 1] // BLOCK) - wanted[:, 0] // BLOCK).sum())
+        # Of so many blocks hardly any is held, and looking takes longer than it is worth.
+        asked = coalesce(wanted if blocks > MANY_BLOCKS else self._missing(wanted))
         return int((asked[:, 1] - asked[:, 0]).sum())
 
     def close(self) -> None:
@@ -187,6 +193,9 @@ class HttpSource(ByteSource):
 
     def _fetch(self, missing: Ranges, arrived: Callable[[int, NDArray[np.uint8]], None]) -> None:
         """Fetch ranges of whole pages, several at once; `arrived` gets them as they come."""
+        if not len(missing):
+            return
+        refuse_to_wait(str(self.path))
         over = threading.Event()
 
         def stopped() -> bool:
@@ -209,7 +218,7 @@ class HttpSource(ByteSource):
     def _brought(self, start: int, stop: int, stopped: Callable[[], bool]) -> NDArray[np.uint8]:
         """Whole pages from the server, which the cache has from now on."""
         answer = fetch(
-            self._link, start, stop, version=self._version, traffic=self.counter, stopped=stopped
+            self._link, start, stop, version=self.version, traffic=self.counter, stopped=stopped
         )
         self._keep(start, answer.data)
         return answer.data
@@ -224,7 +233,7 @@ class HttpSource(ByteSource):
     def __reduce__(self) -> tuple[Any, ...]:
         if self._closed.is_set():
             raise CheckpointError(f"{self.path} was closed, so its tensors cannot be sent on.")
-        return HttpSource, (self.path, self._link, self._version, self.counter)
+        return HttpSource, (self.path, self._link, self.version, self.counter)
 
 
 _NO_PAGES = np.empty((0, PAGE), np.uint8)

@@ -186,6 +186,19 @@ class HubPlace(RemotePlace):
             if file.startswith(self._prefix)
         }
 
+    @property
+    def snapshot(self) -> Path:
+        """Where the hub's own cache has the folder, or would have it."""
+        from huggingface_hub import constants
+        from huggingface_hub.file_download import repo_folder_name
+
+        model = repo_folder_name(repo_id=self.name.repository, repo_type="model")
+        return Path(constants.HF_HUB_CACHE, model, "snapshots", self.commit, self.name.path)
+
+    def prefixed(self, name: str) -> str:
+        """The name of a file in the whole model."""
+        return self._prefix + name
+
     def names(self) -> tuple[str, ...]:
         """Names of the files directly in it, sorted."""
         return tuple(sorted(name for name in self._files if "/" not in name))

@@ -19,7 +19,7 @@ from .s3 import S3Links
 from .traffic import watched
 from .web import WebLinks, WebPlace
 
-__all__ = ["locate", "open_address"]
+__all__ = ["choices", "locate", "open_address"]
 
 
 def locate(address: str) -> tuple[RemotePlace, str | None]:
@@ -98,6 +98,17 @@ def open_address(address: str, progress: Progress | None = None) -> Checkpoint:
     if file is None:
         return open_in(place, shown)
     return logical(_format(place, file).open(place, file, shown))
+
+
+def choices(address: str, progress: Progress | None = None) -> tuple[Address, ...]:
+    """The checkpoints of a folder on a server that `open_address` can be asked for."""
+    from ..open import checkpoints_in
+
+    if progress is not None:
+        with watched(progress):
+            return choices(address)
+    place, file = locate(address)
+    return () if file else tuple(place.path / name for name in checkpoints_in(place))
 
 
 def _format(place: RemotePlace, file: str) -> Format:

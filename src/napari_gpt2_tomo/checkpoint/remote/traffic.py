@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from weakref import WeakValueDictionary
 
-from ...base import Progress
+from ...base import CheckpointError, Progress
 
-__all__ = ["Traffic", "check", "watched"]
+__all__ = ["NotHere", "Traffic", "check", "refuse_to_wait", "watched", "without_waiting"]
 
 
 class Traffic:
@@ -77,6 +77,27 @@ def watched(progress: Progress) -> Iterator[None]:
         yield
     finally:
         _watching.progress = before
+
+
+class NotHere(CheckpointError):
+    """Bytes that would have to be waited for, where nothing may be waited for."""
+
+
+@contextmanager
+def without_waiting() -> Iterator[None]:
+    """Let this thread read what is in the cache only; `NotHere` is raised for the rest."""
+    before = getattr(_watching, "hurried", False)
+    _watching.hurried = True
+    try:
+        yield
+    finally:
+        _watching.hurried = before
+
+
+def refuse_to_wait(name: str) -> None:
+    """Raise `NotHere` in a thread that must not wait."""
+    if getattr(_watching, "hurried", False):
+        raise NotHere(f"{name} is not in the cache yet.")
 
 
 def check() -> None:

@@ -6,9 +6,10 @@ from typing import Any
 from qtpy.QtWidgets import QFileDialog, QMenu, QToolButton
 
 from ...base import DisplayError, TomoError
+from ...checkpoint.address import Address
 from ...display.presets import to_json
 from ..preferences import PLUGIN
-from ..remembered import merge_presets, own_presets, recent_scans
+from ..remembered import merge_presets, own_presets, recent_addresses, recent_scans
 from ..work import show
 
 __all__ = ["ConsoleMenu", "export_presets", "import_presets", "open_scan"]
@@ -63,7 +64,12 @@ class ConsoleMenu(QToolButton):  # type: ignore[misc]
             action.setEnabled(there)
             action.setToolTip(str(path) if there else f"{path} was moved or deleted.")
             action.triggered.connect(lambda _=False, place=path: open_scan(self._viewer, place))
-        if not paths:
+        addresses = recent_addresses()
+        for address in addresses:
+            action = self.recent.addAction(address)
+            action.setToolTip("On a server: its weights are read as they are looked at")
+            action.triggered.connect(lambda _=False, place=address: open_scan(self._viewer, place))
+        if not paths and not addresses:
             self.recent.addAction("None yet").setEnabled(False)
 
     def _import(self) -> None:
@@ -80,10 +86,10 @@ class ConsoleMenu(QToolButton):  # type: ignore[misc]
             export_presets(path)
 
 
-def open_scan(viewer: Any, path: Path) -> None:
+def open_scan(viewer: Any, path: Path | Address) -> None:
     """Open a checkpoint in a viewer as a drop of it would; says why where it cannot."""
     try:
-        if not path.exists():
+        if isinstance(path, Path) and not path.exists():
             raise TomoError(f"{path} is no longer there: it was moved or deleted.")
         viewer.open(str(path), plugin=PLUGIN)
     except TomoError as error:
