@@ -14,7 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..base import DisplayError
+from ..base import CheckpointError, DisplayError
+from ..checkpoint import Checkpoint
 
 __all__ = ["Token", "Vocabulary", "quoted"]
 
@@ -53,6 +54,24 @@ class Vocabulary:
     def __init__(self, ids: Mapping[str, int], source: str) -> None:
         self._ids = dict(ids)
         self._source = source
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint) -> "Vocabulary | None":
+        """The vocabulary in a checkpoint's files, else beside them; None if there is none.
+
+        Raises
+        ------
+        DisplayError
+            There is one, but it cannot be read.
+        """
+        try:
+            entries = checkpoint.vocabulary
+        except CheckpointError as error:
+            raise DisplayError(f"The vocabulary cannot be read: {error}") from error
+        if entries is not None:
+            ids = {entry: i for i, entry in enumerate(entries)}
+            return cls(ids, f"the vocabulary in {checkpoint.path.name}")
+        return None if checkpoint.tokenizer is None else cls.read(checkpoint.tokenizer)
 
     @classmethod
     def read(cls, path: Path) -> "Vocabulary":

@@ -302,11 +302,9 @@ def _through_project_in(scan: "Scan", tokens: F32, notes: list[str]) -> F32:
 
 
 def _texts(scan: "Scan", vocabulary: Vocabulary | None, n: int) -> tuple[str, ...] | None:
+    vocabulary = vocabulary or Vocabulary.of(scan.checkpoint)
     if vocabulary is None:
-        path = scan.checkpoint.tokenizer
-        if path is None:
-            return None
-        vocabulary = Vocabulary.read(path)
+        return None
     texts = (vocabulary.text(token) for token in range(n))
     # Tables are padded to round sizes: their last rows may belong to no token.
     return tuple(f"⟨{i}⟩" if text is None else text for i, text in enumerate(texts))

@@ -11,8 +11,8 @@ from ..source import ByteSource
 
 __all__ = ["Array", "Cursor", "Malformed", "Scalar", "quoted", "read_numbers", "read_strings"]
 
-MAX_HEADER = 1 << 28
-"""256 MB of metadata that have to be walked through; the largest vocabularies take 15."""
+MAX_HEADER = 1 << 27
+"""128 MB that have to be walked through; the largest vocabularies take 15."""
 MAX_KEY = 2**16 - 1
 """Bytes of a key, as the specification says; tensor names are shorter still."""
 FIRST_WINDOW, LAST_WINDOW = 1 << 14, 1 << 22

@@ -35,6 +35,10 @@ MAX_ELEMENTS = 2**63 - 1
 """ggml counts elements in a signed 64-bit integer."""
 MAX_EXTENT = 2**59
 """Elements of a tensor without any, its zeros left out: numpy counts 8 bytes of each in 63 bits."""
+MAX_FIELDS = 1 << 16
+"""Metadata entries; models have some dozens."""
+MAX_TENSORS = 1 << 18
+"""Tensors of a file; the largest mixtures with one for each expert have some ten thousands."""
 LEAST_ENTRY = 8 + 4 + 1
 """Bytes of the shortest metadata entry: an empty key, a type and a byte."""
 LEAST_TENSOR = 8 + 4 + 4 + 8
@@ -122,8 +126,8 @@ class _Reading:
     def header(self) -> Header:
         cursor = self.cursor
         version, n_tensors, n_fields = cursor.u32(), cursor.u64(), cursor.u64()
-        self._affordable(n_fields, LEAST_ENTRY, "metadata entries")
-        self._affordable(n_tensors, LEAST_TENSOR, "tensors")
+        self._affordable(n_fields, LEAST_ENTRY, MAX_FIELDS, "metadata entries")
+        self._affordable(n_tensors, LEAST_TENSOR, MAX_TENSORS, "tensors")
         fields: dict[str, Field] = {}
         for _ in range(n_fields):
             key = cursor.text("key of the metadata")
@@ -131,22 +135,28 @@ class _Reading:
                 raise Malformed(f"the key {quoted(key)} occurs twice", "entry")
             fields[key] = cursor.value(key)
         alignment = _alignment(fields)
-        found = [self._tensor(alignment) for _ in range(n_tensors)]
+        names: set[str] = set()
+        found = [self._tensor(alignment, names) for _ in range(n_tensors)]
         length = cursor.at
         data_start = -(-length // alignment) * alignment
         entries, unreadable = self._placed(found, data_start)
         return Header(version, entries, unreadable, fields, length)
 
-    def _affordable(self, count: int, least: int, what: str) -> None:
+    def _affordable(self, count: int, least: int, most: int, what: str) -> None:
+        if count > most:
+            raise Malformed(f"it announces {count} {what}; at most {most} are read")
         if count > (self.size - self.cursor.at) // least:
             raise Malformed(
                 f"it announces {count} {what}, more than its {self.size} bytes can hold", "cut"
             )
 
-    def _tensor(self, alignment: int) -> tuple[str, int, tuple[int, ...], int]:
+    def _tensor(self, alignment: int, names: set[str]) -> tuple[str, int, tuple[int, ...], int]:
         """Name, type, shape in numpy order and offset in the data of one tensor."""
         cursor = self.cursor
         name = cursor.text("name of a tensor")
+        if name in names:
+            raise Malformed(f"the tensor {quoted(name)} occurs twice")
+        names.add(name)
         n_axes = cursor.u32()
         if n_axes > MAX_AXES:
             raise Malformed(f"{quoted(name)} has {n_axes} axes; at most {MAX_AXES} are allowed")
@@ -166,11 +176,7 @@ class _Reading:
         """Check where the data of the tensors lie: inside the file, none over another's."""
         entries: list[tuple[str, Entry]] = []
         unreadable: dict[str, str] = {}
-        names: set[str] = set()
         for name, number, shape, offset in found:
-            if name in names:
-                raise Malformed(f"the tensor {quoted(name)} occurs twice")
-            names.add(name)
             kind = TYPES.get(number)
             if kind is None:
                 unreadable[name] = f"its element type {number} is not known to this version"

@@ -27,7 +27,7 @@ def finder(link: "ScanLink") -> Finder:
 
 
 def load_vocabulary(scan: "Scan") -> Vocabulary | None:
-    """The words of a model's tokenizer, None if it has none beside it; slow the first time.
+    """The words of a model's tokenizer, None if it has none; slow the first time.
 
     Raises
     ------
@@ -35,9 +35,8 @@ def load_vocabulary(scan: "Scan") -> Vocabulary | None:
         There is a tokenizer, but it cannot be read.
     """
     if scan not in _vocabularies:
-        path = scan.checkpoint.tokenizer
         try:
-            _vocabularies[scan] = None if path is None else Vocabulary.read(path)
+            _vocabularies[scan] = Vocabulary.of(scan.checkpoint)
         except DisplayError as error:
             _vocabularies[scan] = error
     found = _vocabularies[scan]
