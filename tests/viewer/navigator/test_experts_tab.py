@@ -127,3 +127,26 @@ def test_the_tree_holds_experts_between_layer_and_matrices(mixture):
     found = search(root, "expert 4 L1")
     titles = [node.title for node in found.walk()]
     assert titles == ["m", "layer 1", "MLP", "experts", "expert 4", "gate", "up", "down"]
+
+
+def test_large_models_are_estimated_until_somebody_asks(mixture, settle, monkeypatch):
+    from napari_gpt2_tomo.viewer.navigator import experts_tab
+
+    tab = mixture.tab
+    assert not tab._table.estimate
+    exact = tab._table.grid("norm")
+    asked = []
+    table = mixture.scan.expert_table
+
+    def told(**options):
+        asked.append(options["exact"])
+        return table(**options)
+
+    monkeypatch.setattr(experts_tab, "AT_ONCE", 10)
+    monkeypatch.setattr(mixture.scan, "expert_table", told)
+    tab._measure()
+    settle()
+    tab.exact.click()
+    settle()
+    assert asked == [False, True]
+    np.testing.assert_allclose(tab._table.grid("norm"), exact)

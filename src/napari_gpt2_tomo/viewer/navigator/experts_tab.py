@@ -21,9 +21,10 @@ from qtpy.QtWidgets import (
 )
 
 from ...base import Progress, TomoError, save_text
+from ...checkpoint.address import Address
 from ...display.expert_plots import expert_map, measures, router_map
 from ...volume.layouts.experts import expert_roles
-from ...volume.statistics.experts import ExpertTable, expert_table
+from ...volume.statistics.experts import ExpertTable
 from ..activity.plot_view import PlotView
 from ..work import Job, show
 from .expert_model import ExpertModel
@@ -43,7 +44,10 @@ TINT = (0.90, 0.62, 0.00)
 ROW = 24
 """Pixels of a row's height."""
 
-ESTIMATED = "Norms are estimated from samples; exact once every weight has been read."
+ESTIMATED = "Norms are estimated from samples."
+
+AT_ONCE = 2**26
+"""Weights of a model that are all read without being asked for: a second's work."""
 
 
 class ExpertsTab(QWidget):  # type: ignore[misc]
@@ -78,6 +82,8 @@ class ExpertsTab(QWidget):  # type: ignore[misc]
         self.export = _button("Export CSV…", "Save the table of all experts", self._export)
         self.status = QLabel()
         self.status.setWordWrap(True)
+        self.exact = _button("Measure exactly", "Reads every weight once", self._measure_exactly)
+        self.exact.hide()
         self.plot = PlotView()
         self.plot.clicked.connect(self._clicked)
         self.table = QTableView()
@@ -157,16 +163,21 @@ class ExpertsTab(QWidget):  # type: ignore[misc]
         if self._table is None and self._job is None:
             self._measure()
 
-    def _measure(self) -> None:
+    def _measure_exactly(self) -> None:
+        self._measure(exact=True)
+
+    def _measure(self, exact: bool = False) -> None:
         link = self._link
         if link is None or not self.layer.count():
             return
-        scan, volume = link.scan, link.volume
+        self.cancel()
+        scan = link.scan
+        small = scan.anatomy.n_parameters <= AT_ONCE and not isinstance(
+            scan.checkpoint.path, Address
+        )
 
         def work(report: Progress) -> Generator[object, None, None]:
-            own = volume.anatomy is scan.anatomy
-            statistics = volume.statistics if own else scan.statistics(exact=False)
-            yield expert_table(scan.checkpoint, scan.anatomy, statistics, report)
+            yield scan.expert_table(exact=exact or small, progress=report)
 
         def arrived(table: Any) -> None:
             if self._link is link:
@@ -176,6 +187,7 @@ class ExpertsTab(QWidget):  # type: ignore[misc]
         job.on_end = self._ended
         if self._table is None:
             self.status.setText("Reading the routers …")
+            self.status.show()
 
     def _ended(self) -> None:
         self._job = None
@@ -192,6 +204,7 @@ class ExpertsTab(QWidget):  # type: ignore[misc]
         self.look.setCurrentIndex(max(self.look.findData(wanted), 0))
         self.status.setText(ESTIMATED if table.estimate else "")
         self.status.setVisible(table.estimate)
+        self.exact.setVisible(table.estimate)
         self._show()
 
     def _show(self, *_: Any) -> None:
@@ -319,7 +332,10 @@ class ExpertsTab(QWidget):  # type: ignore[misc]
         layout.addLayout(buttons)
         layout.addWidget(self.everywhere)
         layout.addLayout(below)
-        layout.addWidget(self.status)
+        told = QHBoxLayout()
+        told.addWidget(self.status, stretch=1)
+        told.addWidget(self.exact)
+        layout.addLayout(told)
         layout.addWidget(self._stack, stretch=1)
 
 
