@@ -4,16 +4,18 @@ from pathlib import Path
 
 from ...base import CheckpointError
 from ..address import Address
-from ..dtypes import STORED_TYPES
 from ..files import FileCheckpoint
 from ..place import Place
+from ..quantised.plates import four_bit_floats
 from ..shards import INDEX_SUFFIX, ShardSet, indexed_shards, shards_beside
 from ..stored import StoredTensor
+from ..tensor import LazyTensor
 from .header import Entry, Header, read_header
 
 __all__ = ["SafetensorsCheckpoint"]
 
-_PACKED = {name for name, stored in STORED_TYPES.items() if stored.storage is None}
+_UNORDERED = frozenset({"F6_E2M3", "F6_E3M2"})
+"""Types whose elements share bytes in an order of bits that is nowhere defined."""
 
 
 class SafetensorsCheckpoint(FileCheckpoint[tuple[int, Entry]]):
@@ -63,11 +65,12 @@ class SafetensorsCheckpoint(FileCheckpoint[tuple[int, Entry]]):
             notes=shards.notes,
         )
 
-    def _make(self, name: str, entry: tuple[int, Entry]) -> StoredTensor:
+    def _make(self, name: str, entry: tuple[int, Entry]) -> LazyTensor:
         number, (stored, shape, start, _) = entry
-        return StoredTensor(
-            name, shape, stored, self._sources[number], self._data_starts[number] + start
-        )
+        source, begin = self._sources[number], self._data_starts[number] + start
+        if stored == "F4":
+            return four_bit_floats(name, shape, source, begin)
+        return StoredTensor(name, shape, stored, source, begin)
 
 
 def _merge(
@@ -85,9 +88,9 @@ def _merge(
             )
         merged.update((name, (number, entry)) for name, entry in header.entries.items())
         unreadable |= {
-            name: f"its {entry[0]} elements share bytes, which this version does not read"
+            name: f"its {entry[0]} elements share bytes in an order that the format does not define"
             for name, entry in header.entries.items()
-            if entry[0] in _PACKED
+            if entry[0] in _UNORDERED
         }
     for name in unreadable:
         del merged[name]

@@ -31,3 +31,8 @@ class Found:
     side_data: set[str] = field(default_factory=set)
     unreadable: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to say."""
+        return not (self.tensors or self.unreadable or self.notes)

@@ -17,11 +17,13 @@ The value is ``(code - zero) · scale``. Source: ``AutoGPTQ/auto_gptq/nn_modules
 (``pack`` and ``forward`` of the CUDA module) and the "gptq_v2" format of GPTQModel.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from ..tensor import Checkpoint, LazyTensor
+from .configuration import announced, is_conv1d
 from .found import Found
-from .modules import Misfit, collect, grouping, is_conv1d, matrix, number, oriented
+from .modules import Misfit, collect, endings, grouping, matrix, oriented
 from .packing import Packing
 from .plates import Constant, PackedCodes, Plate
 from .scaled import ScaledTensor
@@ -29,36 +31,37 @@ from .scaled import ScaledTensor
 __all__ = ["find_gptq"]
 
 BITS = (2, 3, 4, 8)
-PARTS = (".qweight", ".qzeros", ".scales", ".g_idx")
+PARTS = endings(".qweight", ".qzeros", ".scales", ".g_idx")
 
 READABLE = frozenset({"", "gptq", "gptq_v2"})
 """Values of ``checkpoint_format`` whose tensors lie as described above."""
 
 
-def find_gptq(checkpoint: Checkpoint) -> Found | None:
+def find_gptq(checkpoint: Checkpoint) -> Found:
     """Modules with ``qweight`` whose codes follow each other along the inputs."""
-    config: dict[str, Any] = {}
 
-    def build(module: str) -> tuple[str, LazyTensor] | None:
-        if not _looks_so(checkpoint, module):
-            return None
-        if not config:
-            config.update(checkpoint.quantisation, known=True)
-        return f"{module}.weight", _tensor(checkpoint, module, config)
+    def build(module: str) -> LazyTensor | None:
+        return _tensor(checkpoint, module) if _looks_so(checkpoint, module) else None
 
-    return collect(checkpoint, "GPTQ", (".qweight",), PARTS, build)
+    found = Found("GPTQ")
+    collect(checkpoint, found, ".qweight", build, PARTS)
+    return found
 
 
 def _looks_so(checkpoint: Checkpoint, module: str) -> bool:
     """Whether a word of codes belongs to one output: AWQ's hold several."""
     scales = checkpoint.get(f"{module}.scales")
     words = checkpoint[f"{module}.qweight"]
+    if words.dtype.itemsize != 4 and announced(checkpoint).method not in ("", "gptq"):
+        return False
     if scales is None or scales.ndim != 2 or words.ndim != 2:
         return True
     return words.shape[1] * 8 != scales.shape[1]
 
 
-def _tensor(checkpoint: Checkpoint, module: str, config: dict[str, Any]) -> LazyTensor:
+def _tensor(checkpoint: Checkpoint, module: str) -> LazyTensor:
+    config = checkpoint.quantisation
+    said = announced(checkpoint)
     layout = str(config.get("checkpoint_format") or _packing_format(config)).lower()
     if config.get("is_marlin_format"):
         layout = "marlin"
@@ -71,10 +74,10 @@ def _tensor(checkpoint: Checkpoint, module: str, config: dict[str, Any]) -> Lazy
         raise Misfit(f"its qweight {words.shape} and scales {scales.shape} do not fit")
     zeros = matrix(checkpoint, f"{module}.qzeros") if f"{module}.qzeros" in checkpoint else None
     order = checkpoint.get(f"{module}.g_idx")
-    bits, inputs = _sizes(words, zeros, order, outputs, config)
+    bits, inputs = _sizes(words, zeros, order, outputs, said.bits)
     if zeros is not None and zeros.shape != (groups, -(-outputs * bits // 32)):
         raise Misfit(f"its qzeros {zeros.shape} do not fit {groups} groups of {outputs} outputs")
-    width = grouping(inputs, groups, config.get("group_size"))
+    width = grouping(inputs, groups, said.groups)
 
     conv = is_conv1d(checkpoint, module)
     turned = not conv
@@ -119,7 +122,7 @@ def _sizes(
     zeros: LazyTensor | None,
     order: LazyTensor | None,
     outputs: int,
-    config: dict[str, Any],
+    said: tuple[int, ...],
 ) -> tuple[int, int]:
     """Bits of a code and number of inputs, from shapes wherever they tell."""
     if order is not None:
@@ -131,19 +134,18 @@ def _sizes(
         fitting = [b for b in BITS if -(-outputs * b // 32) == zeros.shape[1]]
     else:
         fitting = list(BITS)
-    said = number(config.get("bits"))
-    if said in fitting:
-        bits = said
-    elif len(fitting) == 1:
-        bits = fitting[0]
-    else:
+    agreed = [b for b in fitting if b in said]
+    if not agreed and len(fitting) == 1:
+        agreed = fitting
+    if not agreed:
         raise Misfit(f"its bits cannot be told from qweight {words.shape} and the configuration")
+    bits = agreed[0]
     if order is None:
         inputs = words.shape[0] * 32 // bits
     return bits, inputs
 
 
-def _packing_format(config: dict[str, Any]) -> str:
+def _packing_format(config: Mapping[str, Any]) -> str:
     """AutoRound names the layout that it packed for, e.g. ``"auto_round:auto_gptq"``."""
     said = str(config.get("packing_format") or "")
     return said.removeprefix("auto_round:").removeprefix("auto_")

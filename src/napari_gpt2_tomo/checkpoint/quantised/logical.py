@@ -6,21 +6,36 @@ from typing import Any
 
 from ...base import Progress
 from ..tensor import Checkpoint, LazyTensor
+from .awq import find_awq
+from .bitsandbytes import find_bitsandbytes
+from .compressed import find_packed
+from .elementwise import find_elementwise
+from .foreign import find_foreign
 from .found import Found
 from .gptq import find_gptq
+from .mxfp import find_mxfp4, find_nvfp4
 
 __all__ = ["Found", "QuantisedCheckpoint", "logical"]
 
 
-Scheme = Callable[[Checkpoint], Found | None]
+Scheme = Callable[[Checkpoint], Found]
 """Looks for tensors quantised its way, at names, shapes and the configuration only."""
 
-SCHEMES: tuple[Scheme, ...] = (find_gptq,)
+SCHEMES: tuple[Scheme, ...] = (
+    find_gptq,
+    find_awq,
+    find_packed,
+    find_mxfp4,
+    find_nvfp4,
+    find_elementwise,
+    find_bitsandbytes,
+    find_foreign,
+)
 
 
 def logical(checkpoint: Checkpoint) -> Checkpoint:
     """The checkpoint with its quantised tensors as those of the model; itself if it has none."""
-    found = [one for scheme in SCHEMES if (one := scheme(checkpoint)) is not None]
+    found = [one for scheme in SCHEMES if not (one := scheme(checkpoint)).is_empty]
     return QuantisedCheckpoint(checkpoint, found) if found else checkpoint
 
 
@@ -39,7 +54,7 @@ class QuantisedCheckpoint(Checkpoint):
         self.inner = inner
         self.path = inner.path
         self.files = inner.files
-        self.format = " ".join((inner.format, *(one.scheme for one in found)))
+        self.format = " ".join((inner.format, *(one.scheme for one in found if one.scheme)))
         self.metadata = inner.metadata
         self.config = inner.config
         self.tokenizer = inner.tokenizer

@@ -1,7 +1,7 @@
 """What the readers of quantised checkpoints share: finding modules, checking what fits."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 import numpy as np
 
@@ -15,10 +15,11 @@ __all__ = [
     "Misfit",
     "collect",
     "contents",
+    "endings",
+    "fitted",
     "grouping",
-    "is_conv1d",
+    "in_words",
     "matrix",
-    "number",
     "oriented",
     "require",
 ]
@@ -33,46 +34,50 @@ class Misfit(Exception):
 
 def collect(
     checkpoint: Checkpoint,
-    scheme: str,
-    marks: Iterable[str],
-    parts: Iterable[str],
-    build: Callable[[str], tuple[str, LazyTensor] | None],
-    found: Found | None = None,
-) -> Found | None:
-    """All modules whose quantised tensor is built of stored ones with certain endings.
+    found: Found,
+    mark: str,
+    build: Callable[[str], LazyTensor | None],
+    parts: Callable[[str], Iterable[str]],
+    *,
+    name: str = ".weight",
+) -> None:
+    """Add all modules whose quantised tensor is built of stored ones with certain names.
 
     Parameters
     ----------
-    scheme
-        Short name.
-    marks
-        What the name of one of a module's tensors ends in, e.g. ``(".qweight",)``.
-    parts
-        Endings of all its tensors that are no parameters.
-    build
-        Given the name of the marked tensor without the ending: the name in the unquantised
-        model and the tensor, None if it is no quantised one; raises `Misfit`.
     found
-        What was found already.
+        What is added to.
+    mark
+        What the name of one of a module's tensors ends in, e.g. ``".qweight"``; what is
+        before it is the module.
+    build
+        The tensor of a module, None if it has none of this scheme; raises `Misfit`.
+    parts
+        Names of all tensors of a module that are no parameters, whether or not they are there.
+    name
+        Makes the name in the unquantised model of a module's name.
     """
-    for mark in marks:
-        for raw in checkpoint:
-            if not raw.endswith(mark):
+    for raw in checkpoint:
+        if not raw.endswith(mark):
+            continue
+        module = raw.removesuffix(mark)
+        target = module + name
+        try:
+            tensor = build(module)
+        except Misfit as why:
+            found.unreadable[target] = f"quantised with {found.scheme}, but {why}"
+            if target in checkpoint:
+                found.side_data.add(target)
+        else:
+            if tensor is None:
                 continue
-            base = raw.removesuffix(mark)
-            try:
-                made = build(base)
-            except Misfit as why:
-                found = found or Found(scheme)
-                found.unreadable[f"{base}.weight"] = f"quantised with {scheme}, but {why}"
-            else:
-                if made is None:
-                    continue
-                name, tensor = made
-                found = found or Found(scheme)
-                found.tensors[name] = (raw, tensor)
-            found.side_data.update(name for part in parts if (name := base + part) in checkpoint)
-    return found
+            found.tensors[target] = (raw, tensor)
+        found.side_data.update(part for part in parts(module) if part in checkpoint)
+
+
+def endings(*parts: str) -> Callable[[str], Iterable[str]]:
+    """Names of a module's tensors, given what they end in."""
+    return lambda module: (module + part for part in parts)
 
 
 def matrix(checkpoint: Checkpoint, name: str, kinds: str = "iu") -> LazyTensor:
@@ -97,11 +102,11 @@ def oriented(name: str, tensor: LazyTensor, rows: int, columns: int, turned: boo
     return Oriented(name, (rows, columns), Plate(tensor, rows, columns, turned))
 
 
-def grouping(size: int, groups: int, announced: Any = None) -> int:
+def grouping(size: int, groups: int, announced: Iterable[int] = ()) -> int:
     """How many neighbours share a scale, if `size` of them are in so many groups.
 
-    The last group may be shorter. If the configuration does not say (`announced`), the
-    groups are of equal size, or of a power of two.
+    The last group may be shorter. If what the configuration says (`announced`) does not fit,
+    the groups are of equal size, or of a power of two.
 
     Raises
     ------
@@ -110,40 +115,76 @@ def grouping(size: int, groups: int, announced: Any = None) -> int:
     """
     if groups == 1:
         return size
-    said = number(announced)
-    usual = [2**power for power in range(3, 13)]
+    usual = [1 << power for power in range(3, 13)]
     equal = [size // groups] if groups and size % groups == 0 else []
-    for width in ([said] if said > 0 else []) + equal + usual:
+    for width in (*announced, *equal, *usual):
         if width > 0 and -(-size // width) == groups:
             return width
-    raise Misfit(f"it has {groups} groups for {size} inputs")
+    raise Misfit(f"{groups} groups cannot hold {size} rows or columns")
 
 
-def number(value: Any) -> int:
-    """An integer out of a configuration, 0 if it is none."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        return 0
-    size: int = value
-    return size
+def fitted(
+    name: str,
+    scales: LazyTensor,
+    shape: tuple[int, ...],
+    *,
+    rows: Iterable[int] = (),
+    columns: Iterable[int] = (),
+) -> tuple[LazyTensor, tuple[int, int]]:
+    """Scales of a tensor of one or several matrices, and rows and columns that share one.
 
+    Parameters
+    ----------
+    name
+        Of what is returned.
+    scales
+        As stored: one number, one for each matrix, one for each row, or a grid of as many
+        axes as the tensor has.
+    shape
+        Of the tensor.
+    rows, columns
+        What the configuration says of the size of groups.
 
-_CONV1D_TYPES = frozenset({"gpt2", "openai-gpt", "imagegpt", "decision_transformer"})
-_CONV1D_NAMES = ("c_attn", "c_proj", "c_fc", "q_attn")
+    Returns
+    -------
+    scales
+        Of as many axes as the tensor.
+    block
 
-
-def is_conv1d(checkpoint: Checkpoint, module: str) -> bool:
-    """Whether the unquantised model stores a module's weight as ``(in, out)``.
-
-    Tools that quantise transpose the weights of GPT-2's Conv1D modules first, so that they
-    look like any others.
+    Raises
+    ------
+    Misfit
+        The scales fit no such tensor.
     """
-    if module.rpartition(".")[2] not in _CONV1D_NAMES:
-        return False
-    kind = (checkpoint.config or {}).get("model_type")
-    if isinstance(kind, str):
-        return kind in _CONV1D_TYPES
-    # GPT-Neo has linear modules of the same names, but no fused attention.
-    return any(name.endswith(".attn.c_attn.bias") for name in checkpoint)
+    *lead, height, width = shape
+    ones = (1,) * len(lead)
+    grid: tuple[int, ...]
+    if scales.size == 1:
+        grid = (*ones, 1, 1)
+    elif lead and scales.size == math.prod(lead):
+        grid = (*lead, 1, 1)
+    elif not lead and scales.shape == (height,):
+        grid = (height, 1)
+    elif len(scales.shape) == len(shape) and scales.shape[:-2] in (ones, tuple(lead)):
+        grid = scales.shape
+    else:
+        raise Misfit(f"its scales {scales.shape} do not fit a tensor {shape}")
+    block = grouping(height, grid[-2], rows), grouping(width, grid[-1], columns)
+    if grid != scales.shape:
+        scales = Oriented(name, grid, Plate(scales, grid[-2], grid[-1]))
+    return scales, block
+
+
+def in_words(block: tuple[int, int], shape: tuple[int, ...]) -> str:
+    """Which elements share a scale."""
+    height, width = shape[-2:]
+    if block == (height, width):
+        return "one scale" if len(shape) == 2 else "one scale per matrix"
+    if block == (1, width):
+        return "one scale per output"
+    if block == (height, 1):
+        return "one scale per column"
+    return f"groups of {block[1]}" if block[0] == 1 else f"blocks of {block[0]} × {block[1]}"
 
 
 def contents(checkpoint: Checkpoint, names: Iterable[str]) -> Mapping[str, bytes]:

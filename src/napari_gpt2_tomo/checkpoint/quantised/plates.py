@@ -8,12 +8,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..dtypes import LUT
 from ..region import Region
+from ..source import ByteSource
+from ..stored import StoredTensor
 from ..tensor import LazyTensor
 from .blocks import BlockTensor
 from .packing import Packing, bytes_across, bytes_down
 
-__all__ = ["Constant", "Oriented", "PackedCodes", "Plate", "Reshaped", "planes"]
+__all__ = [
+    "Constant",
+    "Looked",
+    "Multiplied",
+    "Oriented",
+    "PackedCodes",
+    "Plate",
+    "Reshaped",
+    "four_bit_floats",
+    "planes",
+]
 
 
 @dataclass(frozen=True)
@@ -194,6 +207,61 @@ class Constant(BlockTensor):
         return np.full(shape, self.value, np.uint8)
 
 
+class Multiplied(BlockTensor):
+    """A tensor times a number.
+
+    Parameters
+    ----------
+    name
+        Of the product.
+    base
+        The tensor.
+    factor
+        The number, or a stored tensor that holds it alone.
+    divides
+        Whether it is divided by the number instead.
+    """
+
+    def __init__(
+        self, name: str, base: LazyTensor, factor: LazyTensor | float, *, divides: bool = False
+    ) -> None:
+        nbytes = base.nbytes + (0 if isinstance(factor, float) else factor.nbytes)
+        super().__init__(name, base.shape, base.stored, grain=(1, 1), nbytes=nbytes)
+        self.base, self.factor, self.divides = base, factor, divides
+        self.column_major = base.column_major
+
+    def decode(self, rows: slice, columns: slice) -> NDArray[np.float32]:
+        """A box, float32."""
+        box = Plate(self.base, self.rows, self.columns).region(0, rows, columns)
+        values = np.array(self.base.read(box), np.float32)
+        number = np.asarray(self.factor, np.float32).reshape(-1)[0]
+        (np.divide if self.divides else np.multiply)(values, number, out=values)
+        return values
+
+
+class Looked(BlockTensor):
+    """Elements of a few bits that each stand for a float.
+
+    Parameters
+    ----------
+    name, shape
+        Of the tensor.
+    codes
+        Its elements' bits, of this shape.
+    stored
+        The key of `dtypes.LUT` that says what they stand for.
+    """
+
+    def __init__(self, name: str, shape: tuple[int, ...], codes: BlockTensor, stored: str) -> None:
+        super().__init__(name, shape, stored, grain=codes.grain, nbytes=codes.nbytes)
+        self.bits = codes
+
+    def decode(self, rows: slice, columns: slice) -> NDArray[np.float32]:
+        """A box, float32."""
+        values: NDArray[np.float32] = LUT[self.stored].take(self.bits.decode(rows, columns))
+        return values
+
+
 class Reshaped(BlockTensor):
     """A tensor of one axis seen as a matrix, transposed if need be.
 
@@ -222,3 +290,27 @@ class Reshaped(BlockTensor):
     def decode(self, rows: slice, columns: slice) -> NDArray[Any]:
         """A box."""
         return self.flat.read(self.plate.region(0, rows, columns))
+
+
+def four_bit_floats(
+    name: str, shape: tuple[int, ...], source: ByteSource, start: int
+) -> LazyTensor:
+    """A tensor of E2M1 floats, two in a byte, the first in the lower half as in PyTorch.
+
+    Parameters
+    ----------
+    name, shape
+        As in the checkpoint; an even number of elements.
+    source, start
+        The file, and the byte of it at which they begin.
+    """
+    size = math.prod(shape)
+    packed = StoredTensor(name, (size // 2,), "U8", source, start)
+    plate = Plate(packed, 1, size // 2)
+    if len(shape) < 2 or shape[-1] % 2:
+        codes = PackedCodes(f"{name}.codes", (size,), plate, Packing(4), down=False)
+        return Reshaped(name, shape, Looked(name, (size,), codes, "F4"))
+    plate = Plate(packed, math.prod(shape[:-1]), shape[-1] // 2)
+    rows = (plate.rows, shape[-1])
+    codes = PackedCodes(f"{name}.codes", rows, plate, Packing(4), down=False)
+    return Looked(name, shape, codes, "F4")

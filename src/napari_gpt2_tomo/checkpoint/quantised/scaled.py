@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from ...base import CheckpointError
 from ..dtypes import LUT
-from ..region import Region
+from ..region import Region, c_strides
 from ..tensor import LazyTensor
 from .blocks import BlockTensor
-from .plates import Constant, planes
+from .plates import Constant, Reshaped, planes
 
-__all__ = ["ScaledTensor"]
+__all__ = ["FlatTensor", "ScaledTensor"]
 
 Values = NDArray[np.float32]
 
@@ -43,8 +43,6 @@ class ScaledTensor(BlockTensor):
         it is the code itself.
     listed
         Where groups are no blocks: the axis (0 or 1) along which they are listed, and the list.
-    factor
-        All scales are multiplied by it.
     offset
         Is added to all values.
     nbytes
@@ -63,7 +61,6 @@ class ScaledTensor(BlockTensor):
         zeros: LazyTensor | None = None,
         table: LazyTensor | str | None = None,
         listed: tuple[int, LazyTensor] | None = None,
-        factor: LazyTensor | None = None,
         offset: float = 0.0,
         nbytes: int,
     ) -> None:
@@ -71,9 +68,11 @@ class ScaledTensor(BlockTensor):
         super().__init__(name, shape, scheme.split(",")[0], grain=grain, nbytes=nbytes)
         self.scheme = scheme
         self._codes, self._scales, self._zeros = codes, scales, zeros
-        self._table, self._factor, self._offset = table, factor, offset
+        self._table, self._offset = table, offset
         self._block, self._listed = block, listed
+        # What is read once and kept, but not sent on.
         self._list: NDArray[np.int64] | None = None
+        self._meanings: Values | None = None
         self.column_major = codes.column_major
         self._height = shape[-2] if len(shape) > 1 else 1
         tail = scales.shape[-2:]
@@ -123,10 +122,12 @@ class ScaledTensor(BlockTensor):
         """What codes stand for, as a new array in C order."""
         if self._table is None:
             return codes.astype(np.float32, order="C")
-        table = LUT[self._table] if isinstance(self._table, str) else np.asarray(self._table)
+        if self._meanings is None:
+            table = LUT[self._table] if isinstance(self._table, str) else np.asarray(self._table)
+            self._meanings = table.astype(np.float32, copy=False).reshape(-1)
         values = np.empty(codes.shape, np.float32)
         # Codes are always inside the table: "wrap" skips the bounds check.
-        table.astype(np.float32, copy=False).reshape(-1).take(codes, out=values, mode="wrap")
+        self._meanings.take(codes, out=values, mode="wrap")
         return values
 
     def _scale(self, values: Values, plane: int, box: tuple[slice, slice]) -> None:
@@ -136,8 +137,6 @@ class ScaledTensor(BlockTensor):
         spread = [at for _, _, at in axes]
         groups = tuple(span for _, span, _ in axes)
         scales = self._read(self._scales, plane, groups)
-        if self._factor is not None:
-            scales = scales * np.asarray(self._factor, np.float32).reshape(-1)[0]
         target = values.reshape(split)
         if isinstance(self._zeros, Constant):
             target -= np.float32(self._zeros.value)
@@ -202,7 +201,7 @@ class ScaledTensor(BlockTensor):
         return np.asarray(tensor.read(region), np.float32)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_list": None}
+        return {**self.__dict__, "_list": None, "_meanings": None}
 
 
 def _spread(
@@ -215,3 +214,42 @@ def _spread(
             numbers = numbers.take(which[axis], axis=axis)
         shape += [numbers.shape[axis], 1] if len(sizes) == 2 else [numbers.shape[axis]]
     return numbers.reshape(shape)
+
+
+class FlatTensor(Reshaped):
+    """A quantised tensor whose groups go over the ends of rows.
+
+    Parameters
+    ----------
+    name, shape
+        As the model has it.
+    flat
+        Its values in C order, or those of its transpose.
+    turned
+        Whether they are those of its transpose.
+    """
+
+    def __init__(
+        self, name: str, shape: tuple[int, ...], flat: ScaledTensor, *, turned: bool
+    ) -> None:
+        super().__init__(name, shape, flat, turned=turned)
+        self.scheme = flat.scheme
+        self._values = flat
+
+    @property
+    def codes(self) -> LazyTensor:
+        """The integers, as they are stored."""
+        flat = self._values.codes
+        return Reshaped(f"{self.name}.codes", self.shape, flat, turned=self.plate.turned)
+
+    @property
+    def scales(self) -> LazyTensor:
+        """What codes are multiplied with, one number a group, in the order of the file."""
+        return self._values.scales
+
+    def scale_index(self, index: tuple[int, ...]) -> tuple[int, ...]:
+        """Where in `scales` the group of an element is."""
+        stored = index[::-1] if self.plate.turned else index
+        shape = self.shape[::-1] if self.plate.turned else self.shape
+        flat = sum(i * step for i, step in zip(stored, c_strides(shape), strict=True))
+        return self._values.scale_index((flat,))
