@@ -194,10 +194,10 @@ def _scale(axes: "Axes", steps: "Sequence[Step]", places: NDArray[np.float64], l
     elif log_x and len(steps) <= LABELS:
         axes.set_xticks(places, [f"{place:,.0f}" for place in places])
         axes.set_xticks([], minor=True)
-    elif not log_x:
+    else:
         # Round numbers, and a small tick for every checkpoint.
         axes.xaxis.set_major_formatter(lambda place, _: f"{place:,.0f}")
-        axes.set_xticks(places, minor=True)
+        axes.set_xticks(places, [""] * len(places), minor=True)
 
 
 def _draw_losses(axes: "Axes", theme: Theme, places: NDArray[np.float64], losses: Losses) -> None:

@@ -64,7 +64,8 @@ class GrowthChart(QWidget):  # type: ignore[misc]
         canvas = self.view.canvas
         canvas.restore_region(self._ground)
         self._put()
-        canvas.blit(self.view.figure.bbox)
+        # Not at once, as matplotlib's `blit` does: then Qt puts the whole window together again.
+        canvas.update()
 
     @property
     def step(self) -> int:
