@@ -26,7 +26,6 @@ UNREADABLE: dict[str, tuple[str, str]] = {
     ".ggml": ("a GGML file", _GGUF_ADVICE),
     ".h5": ("a Keras file", _CONVERT_ADVICE.replace("…", "from_tf=True")),
     ".msgpack": ("a Flax file", _CONVERT_ADVICE.replace("…", "from_flax=True")),
-    ".onnx": ("an ONNX file", _GGUF_ADVICE),
     ".pkl": ("a Python pickle", PICKLE_ADVICE),
 }
 """Files of weights that are known but not read: suffix → what it is, what to do."""

@@ -119,6 +119,13 @@ FORMATS: tuple[Format, ...] = (
         certain=False,
         taken="asked",
     ),
+    Format(
+        "ONNX",
+        (".onnx",),
+        ("model.onnx",),
+        (".formats.onnx", "OnnxCheckpoint"),
+        beginnings.onnx,
+    ),
 )
 """In the order of preference, if a folder holds a model in several formats."""
 

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 from ..base import CheckpointError
 from .place import Place
 
-__all__ = ["INDEX_SUFFIX", "ShardSet", "indexed_shards", "shard_stem", "shards_beside"]
+__all__ = ["INDEX_SUFFIX", "ShardSet", "indexed_shards", "leads_out", "shard_stem", "shards_beside"]
 
 INDEX_SUFFIX = ".index.json"
 MAX_INDEX = 100_000_000
@@ -133,18 +133,22 @@ def _all_text(values: Iterable[object]) -> bool:
 
 
 def _check_name(index: str, name: str) -> None:
-    """Refuse names that lead out of the index' folder on any system; files are untrusted."""
-    posix, windows = PurePosixPath(name), PureWindowsPath(name)
-    if (
-        not name
-        or not name.isprintable()
-        or posix.is_absolute()
-        or windows.drive
-        or windows.root
-        or ".." in windows.parts
-        or not posix.name
-    ):
+    if leads_out(name):
         raise CheckpointError(
             f"{index} names the file {name!r}, which is not a file of its folder; "
             f"the index is refused."
         )
+
+
+def leads_out(name: str) -> bool:
+    """Whether a name that a file gives leads out of its folder on any system, or nowhere."""
+    posix, windows = PurePosixPath(name), PureWindowsPath(name)
+    return (
+        not name
+        or not name.isprintable()
+        or posix.is_absolute()
+        or bool(windows.drive)
+        or bool(windows.root)
+        or ".." in windows.parts
+        or not posix.name
+    )

@@ -1,6 +1,6 @@
 """How files begin whose names do not tell their format. It imports nothing: many are looked at."""
 
-__all__ = ["numpy_archive", "numpy_array", "pytorch"]
+__all__ = ["numpy_archive", "numpy_array", "onnx", "pytorch"]
 
 
 def pytorch(first: bytes) -> bool:
@@ -21,6 +21,13 @@ def numpy_array(first: bytes) -> bool:
     """Whether a file may hold one of numpy's arrays."""
     return first.startswith(b"\x93NUMPY")
 
+
+def onnx(first: bytes) -> bool:
+    """Whether a file may be an ONNX model: the version of the format, then a field of a model."""
+    return first[:1] == b"\x08" and 3 <= int.from_bytes(first[1:2]) < 64 and first[2:3] in _FIELDS
+
+
+_FIELDS = (b"\x12", b"\x1a", b"\x22", b"\x28", b"\x32", b"\x3a", b"\x42", b"\x72")
 
 _TORCH_MAGIC = (0x1950A86A20F9469CFC6C).to_bytes(10, "little")
 
