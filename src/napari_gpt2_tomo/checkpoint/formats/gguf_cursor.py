@@ -202,8 +202,8 @@ class Cursor:
 
 def _step_over(window: bytes, place: int, most: int) -> tuple[int, int]:
     """How many texts, at most `most`, lie in `window` from `place`, and where they end."""
-    starts, end = _short_texts(window, place, most)
-    passed, size = len(starts), len(window)
+    passed, end = _short_texts(window, place, most)
+    size = len(window)
     unpack = _U64.unpack_from
     while passed < most and end + 8 <= size:
         after = end + 8 + unpack(window, end)[0]
@@ -213,7 +213,7 @@ def _step_over(window: bytes, place: int, most: int) -> tuple[int, int]:
         passed += 1
         if not passed % _RETRY:
             more, end = _short_texts(window, end, most - passed)
-            passed += len(more)
+            passed += more
     return passed, end
 
 
@@ -221,26 +221,29 @@ _RETRY = 256
 """Texts that are walked one by one before the quick way is tried again."""
 
 
-def _short_texts(window: bytes, place: int, most: int) -> tuple[NDArray[np.int64], int]:
-    """Starts of texts of 1 to 255 bytes, none of them 0, that follow one another; and their end.
+def _short_texts(window: bytes, place: int, most: int) -> tuple[int, int]:
+    """How many texts of 1 to 255 bytes follow one another from `place`, and where they end.
 
-    Such a text begins with its length and seven zeros, and has no others: the zeros tell all
-    starts at once. Each is checked against the end of the one before, so that none is guessed.
+    Such a text begins with its length and seven zeros, of which four are an aligned word: the
+    words that are zero tell all starts at once, far faster than to go from text to text. Each
+    is checked against the end of the one before, so that nothing is guessed.
     """
-    data = np.frombuffer(window, np.uint8)[place:]
-    nothing = np.empty(0, np.int64)
-    zeros = np.flatnonzero(data == 0)
-    runs = zeros[: len(zeros) // 7 * 7].reshape(-1, 7)[:most]
-    starts = runs[:, 0] - 1
-    if not len(starts) or starts[0] != 0:
-        return nothing, place
+    data = np.frombuffer(window, np.uint8)
+    words = data[: len(data) // 4 * 4].view(np.uint32)
+    zeros = np.flatnonzero(words[place // 4 :] == 0)[: most + 1] * 4 + place // 4 * 4
+    starts = zeros[zeros > place] - 1
+    starts = starts[starts + 8 <= len(data)][:most]
+    for _ in range(3):
+        starts -= data[starts] == 0
+    if not len(starts) or starts[0] != place:
+        return 0, place
     ends = starts + 8 + data[starts]
-    good = (runs[:, 6] - runs[:, 0] == 6) & (ends <= len(data))
+    good = ends <= len(data)
+    for after in range(1, 8):
+        good &= data[starts + after] == 0
     good[1:] &= starts[1:] == ends[:-1]
     count = len(good) if good.all() else int(good.argmin())
-    if not count:
-        return nothing, place
-    return starts[:count] + place, int(ends[count - 1]) + place
+    return count, int(ends[count - 1]) if count else place
 
 
 def read_strings(source: ByteSource, array: Array, most: int | None = None) -> list[str]:
