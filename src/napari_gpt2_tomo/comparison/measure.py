@@ -106,7 +106,8 @@ class Measures:
             if spectrum is not None:
                 found[mine.name] = spectrum
 
-        run_all(work, self._largest_first(), progress)
+        # One after another: LAPACK has threads of its own, which would wait for each other.
+        run_all(work, self._largest_first(), progress, threads=1)
         ordered = {part.name: found[part.name] for part, _ in self._pairs if part.name in found}
         self._keep("spectra", _from_spectra(ordered))
         return ordered

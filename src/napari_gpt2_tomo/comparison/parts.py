@@ -18,7 +18,7 @@ from ..anatomy.view import View
 from ..checkpoint.tensor import LazyTensor
 from ..volume.overview.run import Step
 
-__all__ = ["Moments", "boxes", "pair_moments", "read_box"]
+__all__ = ["Moments", "boxes", "file_order", "pair_moments", "read_box"]
 
 Box = tuple[tuple[int, int], ...]
 """A half-open interval for each axis of a part."""
@@ -44,7 +44,8 @@ class Moments:
     largest
         Largest \\|b − a\\|; 0 without a pair.
     place
-        Index into the part of the first pair, in C order, that has it; None without a pair.
+        Index into the part of the first pair, in the order of a's file, that has it; None
+        without a pair.
     flips
         Pairs of which one is positive and the other negative. Zero has no sign.
     nonfinite_a, nonfinite_b
@@ -136,12 +137,13 @@ def pair_moments(
     sums = np.zeros(4)
     n = flips = lost_a = lost_b = 0
     largest, place = -1.0, None
+    order = file_order(part_a.view)
     room = np.empty((3, min(CHUNK, max(1, part_a.size))))
     for box in boxes((part_a.view, part_b.view), CHUNK):
         size = math.prod(stop - start for start, stop in box)
         a, b, change = (line[:size] for line in room)
-        read_box(tensors_a, part_a, box, a)
-        read_box(tensors_b, part_b, box, b)
+        read_box(tensors_a, part_a, box, a, order)
+        read_box(tensors_b, part_b, box, b, order)
         finite = None
         # The sum of finite weights is finite: one pass instead of two masks for each box.
         if not (np.isfinite(a.sum()) and np.isfinite(b.sum())):
@@ -154,7 +156,7 @@ def pair_moments(
         if not a.size:
             continue
         np.subtract(b, a, out=change)
-        sums += (a @ a, b @ b, a @ b, change @ change)
+        sums += [_dot(a, a), _dot(b, b), _dot(a, b), _dot(change, change)]
         n += a.size
         flips += _flips(a, b)
         np.abs(change, out=change)
@@ -162,9 +164,9 @@ def pair_moments(
         height = float(change[at])
         if height >= largest:
             flat = at if finite is None else int(finite[at])
-            found = _place(flat, box)
-            # Boxes do not come in C order; the first place must not depend on them.
-            if place is None or height > largest or found < place:
+            found = _place(flat, box, order)
+            # Boxes do not come in the order of the file; the first place must not depend on them.
+            if place is None or height > largest or _before(found, place, order):
                 largest, place = height, found
         if step is not None:
             step(size)
@@ -202,11 +204,25 @@ def boxes(views: Sequence[View], chunk: int) -> Iterator[Box]:
         )
 
 
+def file_order(view: View) -> tuple[int, ...]:
+    """The axes of a view from the one whose neighbours lie farthest apart in the file."""
+    return tuple(sorted(range(len(view.axes)), key=lambda axis: (-_stride(view, axis), axis)))
+
+
 def read_box(
-    tensors: Mapping[str, LazyTensor], part: Part, box: Box, out: NDArray[np.float64]
+    tensors: Mapping[str, LazyTensor],
+    part: Part,
+    box: Box,
+    out: NDArray[np.float64],
+    order: Sequence[int] | None = None,
 ) -> None:
-    """Write the values of a box of a part into a flat float64 array of its size."""
-    target = out.reshape([stop - start for start, stop in box])
+    """Write the values of a box of a part into a flat float64 array of its size.
+
+    `order` is that of the axes in `out`, the slowest first; by default that of the part.
+    """
+    axes = range(len(box)) if order is None else order
+    turned = out.reshape([box[axis][1] - box[axis][0] for axis in axes])
+    target = turned.transpose(np.argsort(axes)) if order else turned
     tensor = tensors[part.tensor]
     for where, split, region in part.view.pieces(box):
         # With an ellipsis even an array without axes gives a view, not its value.
@@ -218,13 +234,18 @@ def read_box(
 
 def _fastest(view: View) -> int | None:
     """The axis along which neighbours lie closest in the file; None if nothing moves."""
-    found = [
-        (stride, -axis)
-        for axis, digits in enumerate(view.axes)
-        for n, stride in digits[-1:]
-        if math.prod(m for m, _ in digits) > 1
-    ]
-    return -min(found)[1] if found else None
+    moving = [a for a, digits in enumerate(view.axes) if math.prod(n for n, _ in digits) > 1]
+    return max(moving, key=file_order(view).index) if moving else None
+
+
+def _stride(view: View, axis: int) -> int:
+    """How far apart neighbours along an axis lie in the file."""
+    return next((stride for n, stride in reversed(view.axes[axis]) if n > 1), 0)
+
+
+def _dot(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    # Not BLAS: its threads and those that compare parts would wait for each other.
+    return float(np.einsum("i,i->", a, b))
 
 
 def _flips(a: NDArray[np.float64], b: NDArray[np.float64]) -> int:
@@ -236,9 +257,14 @@ def _flips(a: NDArray[np.float64], b: NDArray[np.float64]) -> int:
     return int(np.count_nonzero(differ))
 
 
-def _place(flat: int, box: Box) -> tuple[int, ...]:
-    inner = np.unravel_index(flat, [stop - start for start, stop in box])
-    return tuple(start + int(i) for (start, _), i in zip(box, inner, strict=True))
+def _place(flat: int, box: Box, order: Sequence[int]) -> tuple[int, ...]:
+    shape = [box[axis][1] - box[axis][0] for axis in order]
+    inner = dict(zip(order, np.unravel_index(flat, shape), strict=True))
+    return tuple(start + int(inner[axis]) for axis, (start, _) in enumerate(box))
+
+
+def _before(one: Sequence[int], other: Sequence[int], order: Sequence[int]) -> bool:
+    return [one[axis] for axis in order] < [other[axis] for axis in order]
 
 
 def _ratio(above: float, below: float) -> float:
