@@ -33,6 +33,14 @@ def test_a_scan_is_shown_in_another_way_in_its_layers(shown, settle):
     assert (volume.layout.name, volume.signal) == ("cube", "signed")
 
 
+def test_a_dense_model_has_no_experts_to_show(shown, settle):
+    notification_manager.records.clear()
+    commands.show_experts(shown)
+    settle()
+    assert any("no experts" in message for message in messages())
+    assert link_of(shown.layers[0]).volume.layout.name == "body"
+
+
 def test_what_is_shown_already_is_said(shown):
     notification_manager.records.clear()
     commands.show_body(shown)
@@ -56,6 +64,7 @@ def test_a_scan_is_added_again_with_a_console_of_its_own(shown, settle):
 MENU = (
     commands.show_body,
     commands.show_cube,
+    commands.show_experts,
     commands.show_magnitude,
     commands.show_signed,
     commands.show_sigma,

@@ -18,7 +18,7 @@ from napari_gpt2_tomo.volume.volume import Volume
 from volume import mixtures
 from volume.architectures import Sizes, deepseek, gpt_oss, llama, mixtral, sizes
 from volume.fakes import KINDS, MemoryCheckpoint, checkpoint_of
-from volume.truth import limits, reduced, same, to_float32
+from volume.truth import limits, reduced, same, streamed, to_float32
 
 QUICK = settings(
     deadline=None,
@@ -126,6 +126,17 @@ def test_coarse_levels_reduce_the_weights_without_the_air_between_them(made, red
         wanted, slack = reduced(fine, held, layout.factors[level], reduction)
         ulp = np.spacing(np.abs(wanted).astype(np.float32)).astype(np.float64)
         assert (np.abs(coarse - wanted) <= ulp + slack).all()
+
+
+@QUICK
+@given(models(), st.sampled_from([1, 60, 10**6]), st.booleans())
+def test_the_pass_over_the_file_finds_the_same_levels(made, stored, tallied):
+    checkpoint, layout = made
+    reader = signed(checkpoint, layout)
+    with limits(stored=stored):
+        for level, values in streamed(reader, tallied).items():
+            box = tuple((0, n) for n in layout.level_shape(level))
+            assert same(values, reader.read(box, level))
 
 
 class TestPlaces:

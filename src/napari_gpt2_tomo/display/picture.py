@@ -82,7 +82,8 @@ def save_section(
 def _caption(volume: Volume, at: Mapping[int, int], limits: tuple[float, float]) -> str:
     cuts = ", ".join(f"{volume.axes[axis]} {place}" for axis, place in at.items())
     first = volume.lead
-    named = volume.caption(at[first]) if volume.layout.name == "body" and first in at else ""
+    told = volume.layout.name in ("body", "experts") and first in at
+    named = volume.caption(at[first]) if told else ""
     rows, columns = (axis for i, axis in enumerate(volume.axes) if i not in at)
     shown = f"{volume.signal} from {limits[0]:.4g} to {limits[1]:.4g}"
     where = f"{cuts} ({named})" if named else cuts

@@ -19,6 +19,7 @@ __all__ = [
     "current_shown",
     "show_body",
     "show_cube",
+    "show_experts",
     "show_magnitude",
     "show_sigma",
     "show_signed",
@@ -55,6 +56,11 @@ def show_body(viewer: napari.Viewer) -> None:
 def show_cube(viewer: napari.Viewer) -> None:
     """Show the scan with its whole tensors along a Hilbert curve."""
     _show_as(viewer, layout="cube")
+
+
+def show_experts(viewer: napari.Viewer) -> None:
+    """Show the experts of each layer of a mixture side by side."""
+    _show_as(viewer, layout="experts")
 
 
 def show_magnitude(viewer: napari.Viewer) -> None:

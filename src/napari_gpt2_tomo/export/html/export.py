@@ -40,7 +40,7 @@ def export_html(
     signal: str = "magnitude",
     reduction: str | None = None,
     tensor: str | None = None,
-    role: str = "q",
+    role: str | None = None,
     max_voxels: int = DEFAULT_VOXELS,
     window: "Limits | str | None" = None,
     transfer: str | None = None,
