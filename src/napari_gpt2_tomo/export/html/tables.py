@@ -15,6 +15,7 @@ from ...display.roles import role_colour
 from ...volume.layouts.blocks import TensorLayout
 from ...volume.layouts.body import BodyLayout
 from ...volume.layouts.cube import CubeLayout
+from ...volume.layouts.experts import ExpertsLayout
 from ...volume.layouts.layout import BlockLayout
 from ...volume.volume import Volume
 from .resolution import Resolution
@@ -71,7 +72,7 @@ def make_tables(
         }
     elif isinstance(layout, BlockLayout):
         tables["blocks"] = _blocks(layout, resolution, numbers)
-    if isinstance(layout, BodyLayout):
+    if isinstance(layout, BodyLayout | ExpertsLayout):
         tables["captions"] = [volume.caption(i) for i in range(len(layout.sections))]
     return tables
 
