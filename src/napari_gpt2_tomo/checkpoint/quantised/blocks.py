@@ -2,7 +2,7 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..region import Region
+from ..source import ByteSource
 from ..tensor import LazyTensor
 
 __all__ = ["BlockTensor"]
@@ -103,6 +104,25 @@ class BlockTensor(LazyTensor):
         self._check(region)
         self._fill(region, out)
 
+    def needs(self, rows: slice, columns: slice) -> Iterable[tuple[LazyTensor, Region]]:
+        """What `decode` reads for a box: regions of other tensors. Nothing if it cannot tell."""
+        return ()
+
+    def ranges(self, region: Region) -> Iterable[tuple[ByteSource, NDArray[np.int64]]]:
+        """Bytes on servers that reading a strided box needs: those of the box around it."""
+        if region.size == 0:
+            return
+        first, last = divmod(region.offset, self.columns), divmod(region.stop - 1, self.columns)
+        box = _box(region, self.columns)
+        height, width = self.grain
+        low, high = (0, self.columns - 1) if box is None else _ends(box.columns)
+        rows = slice(
+            first[0] // height * height, min(last[0] // height * height + height, self.rows)
+        )
+        columns = slice(low // width * width, min(high // width * width + width, self.columns))
+        for tensor, part in self.needs(rows, columns):
+            yield from tensor.ranges(part)
+
     def _check(self, region: Region) -> None:
         if region.size and (region.offset < 0 or region.stop > self.size):
             raise IndexError(f"{region} is outside {self.name} of shape {self.shape}")
@@ -113,6 +133,9 @@ class BlockTensor(LazyTensor):
         box = _box(region, self.columns)
         if box is not None:
             self._fill_box(box, out)
+            return
+        if region.is_contiguous and out.flags.c_contiguous:
+            self._fill_line(region.offset, 1, out.reshape(-1))
             return
         # Runs that go over the end of a row; lines of the axis that takes the largest steps.
         axis = max(range(len(region.shape)), key=lambda i: _reach(region, i))
@@ -154,10 +177,25 @@ class BlockTensor(LazyTensor):
         """Decode the rows × columns of a box, each block once, and put them into their places."""
         rows, row_at = np.unique(box.rows, return_inverse=True)
         columns, column_at = np.unique(box.columns, return_inverse=True)
-        values = _matrix(box, out) if _is_run(row_at) and _is_run(column_at) else None
+        in_order = _is_run(row_at.ravel()) and _is_run(column_at.ravel())
+        values = _matrix(box, out) if in_order else None
         direct = values is not None
         if values is None:
             values = np.empty((rows.size, columns.size), self.dtype)
+        fill = self._fill_upright if self.column_major else self._fill_rows
+        fill(rows, columns, values)
+        if not direct:
+            found = values
+            if not in_order:
+                found = values[np.ix_(row_at.ravel(), column_at.ravel())]
+            found = found.reshape((*box.rows.shape, *box.columns.shape))
+            order = np.argsort((*box.row_axes, *box.column_axes))
+            out[...] = found.transpose(order).reshape(out.shape)
+
+    def _fill_rows(
+        self, rows: NDArray[np.int64], columns: NDArray[np.int64], values: NDArray[Any]
+    ) -> None:
+        """Decode some rows and columns in bands of rows."""
         height, width = self.grain
         for c0, c1 in _runs(columns, width, self.columns):
             inside = slice(*np.searchsorted(columns, (c0, c1)))
@@ -171,11 +209,21 @@ class BlockTensor(LazyTensor):
                 block = self.decode(taken, slice(c0, c1))
                 picked = _pick(block, (rows[lines] - start) // step, columns[inside] - c0)
                 values[lines, inside] = picked
-        if not direct:
-            found = values[np.ix_(row_at.ravel(), column_at.ravel())]
-            found = found.reshape((*box.rows.shape, *box.columns.shape))
-            order = np.argsort((*box.row_axes, *box.column_axes))
-            out[...] = found.transpose(order).reshape(out.shape)
+
+    def _fill_upright(
+        self, rows: NDArray[np.int64], columns: NDArray[np.int64], values: NDArray[Any]
+    ) -> None:
+        """Decode some rows and columns in bands of columns, as they lie in the file."""
+        height, width = self.grain
+        for r0, r1 in _runs(rows, height, self.rows):
+            lines = slice(*np.searchsorted(rows, (r0, r1)))
+            per_band = max(1, BAND // (r1 - r0) // width) * width
+            for start, stop in _bands(columns, width, self.columns, per_band, 1):
+                inside = slice(*np.searchsorted(columns, (start, stop)))
+                if inside.start == inside.stop:
+                    continue
+                block = self.decode(slice(r0, r1), slice(start, stop))
+                values[lines, inside] = _pick(block, rows[lines] - r0, columns[inside] - start)
 
 
 @dataclass(frozen=True)
@@ -213,11 +261,19 @@ def _box(region: Region, columns: int) -> _Box | None:
 
 def _matrix(box: _Box, out: NDArray[Any]) -> NDArray[Any] | None:
     """The target of a box seen as rows × columns, None if it is no such matrix."""
-    if (box.row_axes, box.column_axes) == ((0,), (1,)) and out.ndim == 2:
-        return out
-    if (box.row_axes, box.column_axes) == ((1,), (0,)) and out.ndim == 2:
-        return out.T
+    if len(box.row_axes) <= 1 and len(box.column_axes) <= 1:
+        # Axes of length 1 come and go without a copy.
+        order = [*box.row_axes, *box.column_axes]
+        order += [axis for axis in range(out.ndim) if axis not in order]
+        return out.transpose(order).reshape(box.rows.size, box.columns.size)
+    axes = (*box.row_axes, *box.column_axes)
+    if out.flags.c_contiguous and axes == tuple(sorted(axes)):
+        return out.reshape(box.rows.size, box.columns.size)
     return None
+
+
+def _ends(at: NDArray[np.int64]) -> tuple[int, int]:
+    return int(at.min()), int(at.max())
 
 
 def _reach(region: Region, axis: int) -> int:

@@ -1,7 +1,7 @@
 """Stored tensors seen as matrices in the model's orientation, and codes unpacked from them."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ __all__ = [
     "Constant",
     "Looked",
     "Multiplied",
+    "Needed",
     "Oriented",
     "PackedCodes",
     "Plate",
@@ -27,6 +28,8 @@ __all__ = [
     "four_bit_floats",
     "planes",
 ]
+
+Needed = Iterable[tuple[LazyTensor, Region]]
 
 
 @dataclass(frozen=True)
@@ -100,12 +103,14 @@ class Oriented(BlockTensor):
         self.plate = plate
         self.column_major = plate.turned
 
+    def needs(self, rows: slice, columns: slice) -> Needed:
+        """What is stored of a box."""
+        for plane, inside, _ in planes(rows, self.plate.rows):
+            yield self.plate.tensor, self.plate.region(plane, inside, columns)
+
     def decode(self, rows: slice, columns: slice) -> NDArray[Any]:
         """A box, as it is stored."""
-        parts = [
-            self.plate.tensor.read(self.plate.region(plane, inside, columns))
-            for plane, inside, _ in planes(rows, self.plate.rows)
-        ]
+        parts = [tensor.read(region) for tensor, region in self.needs(rows, columns)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
@@ -151,27 +156,28 @@ class PackedCodes(BlockTensor):
         self.height = shape[-2] if len(shape) > 1 else 1
         self.column_major = plate.turned
 
+    def needs(self, rows: slice, columns: slice) -> Needed:
+        """The words of a box."""
+        for plane, inside, _ in planes(rows, self.height):
+            if self.down:
+                box = self._packed(inside, self.grain[0], self.plate.rows), columns
+            else:
+                box = inside, self._packed(columns, self.grain[1], self.plate.columns)
+            yield self.plate.tensor, self.plate.region(plane, *box)
+
     def decode(self, rows: slice, columns: slice) -> NDArray[np.uint8]:
         """Codes of a box, uint8."""
-        parts = [
-            self._decode_plane(plane, inside, columns)
-            for plane, inside, _ in planes(rows, self.height)
-        ]
+        parts = [self._unpack(tensor.raw(region)) for tensor, region in self.needs(rows, columns)]
         codes = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        codes = codes[: rows.stop - rows.start, : columns.stop - columns.start]
         if self.plus:
             codes = (codes + np.uint8(self.plus)) & np.uint8((1 << self.packing.bits) - 1)
         return codes
 
-    def _decode_plane(self, plane: int, rows: slice, columns: slice) -> NDArray[np.uint8]:
+    def _unpack(self, words: NDArray[Any]) -> NDArray[np.uint8]:
         if self.down:
-            words = self._packed(rows, self.grain[0], self.plate.rows)
-            packed = self.plate.tensor.raw(self.plate.region(plane, words, columns))
-            units = bytes_down(self._whole(packed, 0))
-            return self.packing.down(units)[: rows.stop - rows.start]
-        words = self._packed(columns, self.grain[1], self.plate.columns)
-        packed = self.plate.tensor.raw(self.plate.region(plane, rows, words))
-        units = bytes_across(self._whole(packed, 1))
-        return self.packing.across(units)[:, : columns.stop - columns.start]
+            return self.packing.down(bytes_down(self._whole(words, 0)))
+        return self.packing.across(bytes_across(self._whole(words, 1)))
 
     def _whole(self, packed: NDArray[Any], axis: int) -> NDArray[Any]:
         """The words, with empty ones where the last codes end before their unit does."""
@@ -230,9 +236,13 @@ class Multiplied(BlockTensor):
         self.base, self.factor, self.divides = base, factor, divides
         self.column_major = base.column_major
 
+    def needs(self, rows: slice, columns: slice) -> Needed:
+        """The same box of the tensor."""
+        yield self.base, Plate(self.base, self.rows, self.columns).region(0, rows, columns)
+
     def decode(self, rows: slice, columns: slice) -> NDArray[np.float32]:
         """A box, float32."""
-        box = Plate(self.base, self.rows, self.columns).region(0, rows, columns)
+        ((_, box),) = self.needs(rows, columns)
         values = np.array(self.base.read(box), np.float32)
         number = np.asarray(self.factor, np.float32).reshape(-1)[0]
         (np.divide if self.divides else np.multiply)(values, number, out=values)
@@ -255,6 +265,10 @@ class Looked(BlockTensor):
     def __init__(self, name: str, shape: tuple[int, ...], codes: BlockTensor, stored: str) -> None:
         super().__init__(name, shape, stored, grain=codes.grain, nbytes=codes.nbytes)
         self.bits = codes
+
+    def needs(self, rows: slice, columns: slice) -> Needed:
+        """What the codes of a box need."""
+        return self.bits.needs(rows, columns)
 
     def decode(self, rows: slice, columns: slice) -> NDArray[np.float32]:
         """A box, float32."""
@@ -286,6 +300,10 @@ class Reshaped(BlockTensor):
         self.flat = flat
         self.plate = Plate(flat, self.rows, self.columns, turned)
         self.column_major = turned
+
+    def needs(self, rows: slice, columns: slice) -> Needed:
+        """The elements of a box."""
+        yield self.flat, self.plate.region(0, rows, columns)
 
     def decode(self, rows: slice, columns: slice) -> NDArray[Any]:
         """A box."""

@@ -11,7 +11,7 @@ from ..dtypes import LUT
 from ..region import Region, c_strides
 from ..tensor import LazyTensor
 from .blocks import BlockTensor
-from .plates import Constant, Reshaped, planes
+from .plates import Constant, Needed, Plate, Reshaped, planes
 
 __all__ = ["FlatTensor", "ScaledTensor"]
 
@@ -103,20 +103,38 @@ class ScaledTensor(BlockTensor):
         inner = group[2 - len(self._scales.shape[-2:]) :]
         return (*index[: len(self._scales.shape) - len(inner)], *inner)
 
+    def needs(self, rows: slice, columns: slice) -> Needed:
+        """The codes of a box, and the scales and zero points of its groups."""
+        if isinstance(self._codes, BlockTensor):
+            yield from self._codes.needs(rows, columns)
+        else:
+            yield self._codes, self._at(rows, columns)
+        if self._listed is not None and self._list is None:
+            # Which groups are needed is known when their list is read.
+            whole = [self._listed[1], self._scales, self._zeros]
+            yield from ((one, Region.whole(one.shape)) for one in whole if one is not None)
+            return
+        for plane, inside, _ in planes(rows, self._height):
+            groups = [self._along(axis, span)[1] for axis, span in enumerate((inside, columns))]
+            for one in (self._scales, self._zeros):
+                if one is not None:
+                    yield one, self._grid_region(one, plane, groups)
+
     def decode(self, rows: slice, columns: slice) -> Values:
         """Values of a box, float32."""
         if isinstance(self._codes, BlockTensor):
             codes = self._codes.decode(rows, columns)
         else:
-            size = rows.stop - rows.start, columns.stop - columns.start
-            at = rows.start * self.columns + columns.start
-            codes = self._codes.raw(Region(at, size, (self.columns, 1)))
+            codes = self._codes.raw(self._at(rows, columns))
         values = self._unscaled(codes)
         for plane, inside, at_rows in planes(rows, self._height):
             self._scale(values[at_rows], plane, (inside, columns))
         if self._offset:
             values += np.float32(self._offset)
         return values
+
+    def _at(self, rows: slice, columns: slice) -> Region:
+        return Plate(self._codes, self.rows, self.columns).region(0, rows, columns)
 
     def _unscaled(self, codes: NDArray[Any]) -> Values:
         """What codes stand for, as a new array in C order."""
@@ -193,12 +211,13 @@ class ScaledTensor(BlockTensor):
 
     def _read(self, tensor: LazyTensor, plane: int, groups: Sequence[slice]) -> Values:
         """Numbers of some groups of one matrix as float32, a row for each group of rows."""
-        rows, columns = self._groups
-        start = [span.start for span in groups]
-        size = tuple(span.stop - span.start for span in groups)
-        at = plane * rows * columns if tensor.size > rows * columns else 0
-        region = Region(at + start[0] * columns + start[1], size, (columns, 1))
+        region = self._grid_region(tensor, plane, groups)
         return np.asarray(tensor.read(region), np.float32)
+
+    def _grid_region(self, tensor: LazyTensor, plane: int, groups: Sequence[slice]) -> Region:
+        rows, columns = self._groups
+        at = plane if tensor.size > rows * columns else 0
+        return Plate(tensor, rows, columns).region(at, groups[0], groups[1])
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_list": None, "_meanings": None}
