@@ -256,3 +256,14 @@ def test_a_part_of_the_real_gpt2(tmp_path):
         tensor = scan.checkpoint[names[found["tensor_id"][at] - 1]]
         index = np.unravel_index(found["flat_index"][at], tensor.shape)
         assert tensor[tuple(map(int, index))] == found["values"][at]
+
+
+def test_of_a_series_the_step_that_is_looked_at_is_saved(tmp_path):
+    from napari_gpt2_tomo.series.series import Series
+
+    with Series(real_data("char-gpt2-series")) as series:
+        volume = series.volume("body", "signed")
+        volume.attend((4, 0, 0, 0))
+        found = np.load(save_selection(volume, tmp_path / "q.npy", part="L1.q"))
+        with Scan(real_data("char-gpt2-series") / "step02600") as scan:
+            np.testing.assert_array_equal(found, scan.part("q", 1))

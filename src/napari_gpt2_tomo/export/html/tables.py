@@ -52,7 +52,7 @@ def make_tables(
     tables
         ``tensors`` (names, shapes), ``parts`` (columns, one entry per part, see `_parts`),
         ``blocks`` for layouts made of boxes or ``cube`` for the cube, and ``captions`` of
-        the sections of a body.
+        the sections of a body or of experts.
     """
     parts = volume.anatomy.parts
     sizes = {part.tensor: part.shape for part in parts} | dict(shapes)

@@ -211,7 +211,7 @@ def select(
         whole = tuple((0, n) for n in layout.shape)
         statistics = None if signal is None else _statistics(source)
         return Selection(checkpoint, anatomy, layout, whole, found.name, signal, statistics)
-    volume = source.volume("auto") if isinstance(source, Scan) else source.still
+    volume = (source.volume("auto") if isinstance(source, Scan) else source).still
     chosen = volume.layout
     if not isinstance(chosen, BlockLayout | CubeLayout):
         raise LayoutError(f"Voxels of the layout {chosen.name!r} are not saved; save its parts.")
