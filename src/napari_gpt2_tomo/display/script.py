@@ -8,7 +8,7 @@ from ..volume.choice import Choice
 from .console import OPENING, USUAL, Console
 from .looks import LOOKS
 from .presets import PRESETS
-from .state import ScanState, SessionState, ViewState
+from .state import ScanState, SessionState, Source, ViewState
 from .transfer import DEFAULTS
 from .window import Window
 
@@ -39,11 +39,15 @@ def session_script(state: SessionState) -> str:
 
 def _scan(scan: ScanState) -> Iterator[str]:
     yield f"# {_comment(scan.name)}"
-    said: dict[str, Any] = dict(scan.source.sizes)
-    if scan.source.family is not None:
-        said["family"] = scan.source.family
-    arguments = "".join(f", {name}={value!r}" for name, value in said.items())
-    yield f"scan = tomo.scan({scan.source.path!r}{arguments})"
+    if scan.source.against is None:
+        yield f"scan = tomo.scan({_opening(scan.source)})"
+    else:
+        yield f"first = tomo.scan({_opening(scan.source)})"
+        second = repr(scan.source.against.path)
+        if _said(scan.source.against):
+            yield f"second = tomo.scan({_opening(scan.source.against)})"
+            second = "second"
+        yield f"scan = tomo.compare(first, {second}, kind={scan.source.kind!r})"
     options = "".join(f", {name}={value!r}" for name, value in _options(scan.volume))
     yield f"tomo.view(scan, viewer{options}, name={scan.name!r})"
     yield "link = tomo.link(viewer)"
@@ -58,6 +62,20 @@ def _scan(scan: ScanState) -> Iterator[str]:
         note = f", note={pin.note!r}" if pin.note else ""
         yield f"tomo.pin(viewer, {f'{pin.tensor}{list(pin.index)}'!r}{note})"
     yield f"link.cursor.move({scan.cursor!r})"
+
+
+def _said(source: Source) -> dict[str, Any]:
+    """What the user said about a model when it was opened."""
+    said: dict[str, Any] = dict(source.sizes)
+    if source.family is not None:
+        said["family"] = source.family
+    return said
+
+
+def _opening(source: Source) -> str:
+    """The arguments that open a model."""
+    said = "".join(f", {name}={value!r}" for name, value in _said(source).items())
+    return f"{source.path!r}{said}"
 
 
 def _options(volume: Choice) -> Iterator[tuple[str, str]]:

@@ -66,6 +66,14 @@ class Source:
         `Checkpoint.fingerprint`: tells whether it is still the same.
     family, sizes
         What the user said about the model when it was opened.
+    against
+        Of a comparison: the second model; this is the first one. `fingerprint` is then that of
+        their difference.
+    kind
+        Of a comparison: what of it is shown.
+    steps
+        Of a series: the paths of its checkpoints, which are taken where `path`, its folder or
+        pattern, leads to none any more. Empty for a single checkpoint.
     """
 
     path: str
@@ -73,6 +81,9 @@ class Source:
     relative: str | None = None
     family: str | None = None
     sizes: Mapping[str, int] = field(default_factory=dict)
+    against: "Source | None" = None
+    kind: str | None = None
+    steps: tuple[str, ...] = ()
 
     @classmethod
     def of_json(cls, data: Any, where: str) -> "Source":
@@ -84,6 +95,9 @@ class Source:
             entries.optional("relative", text),
             entries.optional("family", text),
             entries.take("sizes", _sizes, {}),
+            entries.optional("against", lambda found: cls.of_json(found, f"{where}, against")),
+            entries.optional("kind", text),
+            entries.take("steps", lambda value: tuple(map(text, listed(value))), ()),
         )
         entries.done()
         return found

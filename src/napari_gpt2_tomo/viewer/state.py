@@ -2,20 +2,16 @@
 
 import os
 from collections.abc import Sequence
-from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from ..base import CheckpointError, DisplayError, Progress, TomoError, save_text
-from ..checkpoint.address import Address, address_of
-from ..checkpoint.remote.traffic import watched
+from ..base import CheckpointError, DisplayError, TomoError, save_text
 from ..display.script import session_script
 from ..display.state import (
     PinEntry,
     ScanState,
     SessionState,
-    Source,
     ViewState,
     read_state,
     write_state,
@@ -29,10 +25,9 @@ from .layers import is_image, layer_data
 from .link import ScanLink, link_of
 from .remembered import remember_scan
 from .session import sessions_of, watch
-from .work import wait_for
+from .sources import open_source, source_of
 
 if TYPE_CHECKING:
-    from ..facade import Scan
     from .layers import LayerData
 
 __all__ = [
@@ -219,7 +214,7 @@ def _open(state: SessionState, folder: Path) -> tuple[list[Opened], list[str]]:
     notices: list[str] = []
     for scan in state.scans:
         try:
-            found = _scan(scan.source, folder)
+            found = open_source(scan.source, folder)
         except TomoError as error:
             notices.append(f"{scan.name} is left out: {error}")
             continue
@@ -249,52 +244,14 @@ def _open(state: SessionState, folder: Path) -> tuple[list[Opened], list[str]]:
     return opened, notices
 
 
-def _scan(source: Source, folder: Path) -> "Scan":
-    from ..facade import Scan
-
-    address = address_of(source.path)
-    if address is not None:
-        return wait_for(partial(_remote_scan, address, source))
-    places = [Path(source.path)]
-    if source.relative is not None:
-        places.append(folder.joinpath(*PurePosixPath(source.relative).parts))
-    there = next((place for place in places if place.exists()), places[0])
-    return Scan(there, source.family, **source.sizes)
-
-
-def _remote_scan(address: Address, source: Source, progress: Progress) -> "Scan":
-    """The scan of an address, with what its first picture needs."""
-    from ..facade import Scan
-
-    progress.start(1, f"Opening {address}")
-    with watched(progress):
-        scan = Scan(address, source.family, **source.sizes)
-        scan.statistics(exact=False)
-        return scan
-
-
 def _scan_state(viewer: Any, link: ScanLink, folder: Path | None) -> ScanState:
-    checkpoint = link.scan.checkpoint
-    relative = None
-    if folder is not None and not checkpoint.is_remote:
-        try:
-            relative = Path(os.path.relpath(checkpoint.path, folder)).as_posix()
-        except ValueError:
-            relative = None  # On another drive of Windows.
-    source = Source(
-        str(checkpoint.path),
-        checkpoint.fingerprint,
-        relative,
-        link.scan.family,
-        dict(link.scan.sizes),
-    )
     layers = [layer for layer in viewer.layers if link_of(layer) is link]
     console = link.console.state()
     overlay = overlay_of(viewer)
     if overlay is not None and overlay.link is link:
         console["transfer"] = overlay.bare_transfer
     return ScanState(
-        source,
+        source_of(link.scan, folder),
         link.name,
         Choice.of(link.volume),
         console,

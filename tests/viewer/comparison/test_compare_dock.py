@@ -163,3 +163,24 @@ def test_the_table_stands_beside_the_form_where_there_is_room(dock):
     dock.resize(350, 700)
     assert dock._split.orientation() == Qt.Orientation.Vertical
     dock.hide()
+
+
+def test_a_session_keeps_the_comparison(dock, viewer, settle, tmp_path, qapp):
+    from napari.components import ViewerModel
+
+    from napari_gpt2_tomo.viewer.state import open_session, save_script, save_session
+
+    dock.compare()
+    settle()
+    dock.link.console.set_limits(-0.25, 0.25)
+    path = save_session(viewer, tmp_path / "both.tomo.json")
+    again = open_session(path, ViewerModel())
+    settle()
+    found = link_of(again.layers[0])
+    assert isinstance(found.scan, Comparison)
+    assert found.scan.checkpoint.fingerprint == dock.comparison.checkpoint.fingerprint
+    assert found.console.window.limits == pytest.approx((-0.25, 0.25))
+    again.layers.clear()
+    settle()
+    script = save_script(viewer, tmp_path / "both.py").read_text("utf-8")
+    assert "scan = tomo.compare(first, " in script

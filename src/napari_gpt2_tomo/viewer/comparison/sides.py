@@ -9,10 +9,11 @@ from psygnal import Signal
 from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QWidget
 
+from ...checkpoint.address import address_of
 from ...comparison import Comparison
 from ...facade import Scan
 from ..link import link_of
-from ..remembered import recent_scans
+from ..remembered import recent_addresses, recent_scans
 
 __all__ = ["Side", "SidePicker", "sides_of"]
 
@@ -34,6 +35,9 @@ class Side:
     @classmethod
     def at(cls, path: str | os.PathLike[str]) -> "Side":
         """A model at a path that nothing else is known of."""
+        address = address_of(path)
+        if address is not None:
+            return cls(address.name, str(address))
         place = Path(path)
         generic = place.suffix and place.stem.startswith(("model", "adapter_model"))
         return cls(place.parent.name if generic else place.name, str(path))
@@ -54,8 +58,9 @@ def sides_of(viewer: Any) -> list[Side]:
         path = str(scan.checkpoint.path)
         name = link.name if scan is link.scan else scan.name
         found.setdefault(path, Side(name, path, scan.family, dict(scan.sizes)))
-    for recent in recent_scans()[:SHOWN]:
-        found.setdefault(str(recent), Side.at(recent))
+    lately = [str(place) for place in (*recent_scans()[:SHOWN], *recent_addresses()[:SHOWN])]
+    for recent in lately:
+        found.setdefault(recent, Side.at(recent))
     return list(found.values())
 
 
