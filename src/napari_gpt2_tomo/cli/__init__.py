@@ -6,7 +6,7 @@ Everything heavy is imported inside the command that needs it: ``--help`` answer
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import activity, cache, compare, html, lesson, pictures, read, save, series, show
+from . import activity, cache, compare, download, html, lesson, pictures, read, save, series, show
 from .app import app, main
 from .progress import terminal_progress
 
@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, Callable[..., Any]] = {
     "series": series.series,
     "lesson": lesson.lesson,
     "activity": activity.activity,
+    "download": download.download,
     "cache": cache.cache,
 }
 """Every command by name, as ``--help`` lists them."""

@@ -1,5 +1,6 @@
 """The cache: ``cache``."""
 
+import json as json_
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ from .options import Json, to_text
 
 __all__ = ["cache"]
 
-CACHED = ("comparisons", "overviews", "phantoms", "statistics")
+CACHED = ("comparisons", "models", "overviews", "phantoms", "remote", "statistics")
 """Folders that this program makes in the cache."""
 
 
@@ -19,16 +20,23 @@ def cache(
     clear: Annotated[bool, typer.Option("--clear", help="Delete everything in it.")] = False,
     json: Json = False,
 ) -> None:
-    """Show the cache: overviews and phantoms, all of which can be computed again."""
+    """Show the cache: overviews, phantoms, blocks of remote models and downloads from the web.
+
+    All of it can be computed or fetched again.
+    """
     from ..base import cache_folder
 
     folder = cache_folder()
     entries = sorted(_entries(folder))
+    titles = {name: _of(folder / name) for name, _ in entries}
     if clear:
         for name, _ in entries:
             _delete(folder / name)
     if json:
-        listed = [{"name": name, "bytes": size} for name, size in entries]
+        listed = [
+            {"name": name, "bytes": size, **({"of": titles[name]} if titles[name] else {})}
+            for name, size in entries
+        ]
         total = sum(size for _, size in entries)
         typer.echo(
             to_text({"path": str(folder), "cleared": clear, "bytes": total, "entries": listed})
@@ -36,7 +44,8 @@ def cache(
         return
     typer.echo(f"{folder}{' (cleared)' if clear else ''}")
     for name, size in entries:
-        typer.echo(f"{_megabytes(size):>12}  {name}")
+        of = titles[name]
+        typer.echo(f"{_megabytes(size):>12}  {name}{f'  {of}' if of else ''}")
     typer.echo(f"{_megabytes(sum(size for _, size in entries)):>12}  in {len(entries)} entries")
 
 
@@ -46,6 +55,17 @@ def _entries(folder: Path) -> Iterator[tuple[str, int]]:
         for entry in (folder / room).glob("*"):
             files = entry.rglob("*") if entry.is_dir() else (entry,)
             yield f"{room}/{entry.name}", sum(f.stat().st_size for f in files if f.is_file())
+
+
+def _of(entry: Path) -> str:
+    """The address whose blocks a folder of the cache holds; empty for all else."""
+    from ..checkpoint.remote.blocks import ABOUT
+
+    try:
+        told = json_.loads((entry / ABOUT).read_text("utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return str(told.get("name", "")) if isinstance(told, dict) else ""
 
 
 def _delete(entry: Path) -> None:

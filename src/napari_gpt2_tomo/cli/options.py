@@ -39,8 +39,8 @@ Checkpoint = Annotated[
     str,
     typer.Argument(
         metavar="PATH",
-        help="A .safetensors file, one shard, an .index.json, or a folder; 'phantom' and "
-        "'functional-phantom' are built in.",
+        help="A .safetensors file, one shard, an .index.json, a folder, or an address: "
+        "hf://org/name, https://…, s3://…; 'phantom' and 'functional-phantom' are built in.",
     ),
 ]
 Family = Annotated[
@@ -83,11 +83,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for other program
 def open_scan(path: str | None, family: str | None, n_heads: int | None) -> Iterator["Scan"]:
     """The scan of a path or a built-in checkpoint, by default the phantom; closed afterwards."""
     from ..checkpoint.built_in import BUILT_IN, built_in
+    from ..checkpoint.remote.traffic import watched
     from ..facade import Scan
 
-    with terminal_progress() as progress:
+    with terminal_progress() as progress, watched(progress):
         made = BUILT_IN["phantom"](progress) if path is None else built_in(path, progress)
-    scan = Scan(made or str(path), family=family, n_heads=n_heads)
+        scan = Scan(made or str(path), family=family, n_heads=n_heads)
     try:
         yield scan
     finally:

@@ -1,6 +1,6 @@
 """What a checkpoint holds: ``info`` and ``probe``."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,15 +16,37 @@ from .options import (
     to_text,
 )
 
+if TYPE_CHECKING:
+    from ..facade import Scan
+
 __all__ = ["info", "probe"]
 
 
 def info(
     path: Checkpoint, family: Family = None, n_heads: Heads = None, json: Json = False
 ) -> None:
-    """Print the anatomy of a checkpoint: its sizes, its parts and what is not known."""
+    """Print the anatomy of a checkpoint: its sizes, its parts, what is not known, its types."""
+    from ..checkpoint.inventory import Inventory
+
     with open_scan(path, family, n_heads) as scan:
-        typer.echo(to_text(scan.anatomy.to_json()) if json else scan.anatomy.describe())
+        held = Inventory.of(scan.checkpoint)
+        if json:
+            typer.echo(to_text(scan.anatomy.to_json() | {"checkpoint": held.to_json()}))
+        else:
+            typer.echo(f"{scan.anatomy.describe()}\n\n{held.describe()}")
+        _tell_traffic(scan)
+
+
+def _tell_traffic(scan: "Scan") -> None:
+    """Say what was read of a checkpoint on a server."""
+    if not scan.checkpoint.is_remote:
+        return
+    from ..base.sizes import megabytes
+    from ..checkpoint.remote.traffic import Traffic
+
+    traffic = Traffic.of(str(scan.checkpoint.path))
+    read, total = megabytes(traffic.received), megabytes(traffic.total)
+    typer.echo(f"{read} of {total} read, in {traffic.requests} requests", err=True)
 
 
 def probe(
@@ -64,3 +86,4 @@ def probe(
         axes = ", ".join(f"{axis} {i}" for axis, i in zip(volume.axes, at, strict=True))
         typer.echo(str(address) if address else "air: no parameter lies there")
         typer.echo(f"{volume.layout.name}: {axes}")
+        _tell_traffic(scan)

@@ -122,6 +122,8 @@ def _explained(key: str, name: HubName, error: Exception) -> str:
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status == 401:
         return f"{key}: the hub does not take your token (401). Set HF_TOKEN to a valid one."
+    if status == 404:
+        return f"{key} is not there ({endpoint()} answers 404). Check the name."
     if status is not None:
         return f"{key} cannot be read: {endpoint()} answers {status}. Try again later."
     return (

@@ -1,5 +1,6 @@
 """The dock that runs a prompt through a model."""
 
+from pathlib import Path
 from typing import Any
 from weakref import ref
 
@@ -22,6 +23,7 @@ from .. import compat
 from ..console.section import Rule, Section
 from ..console.wheel import WheelGuard
 from ..preferences import PLUGIN
+from ..remote.downloading import Downloading
 from ..work import Job, show
 from .desk import desk_of
 from .docked import Docked
@@ -70,6 +72,7 @@ class RunDock(Docked):
         self.viewer = viewer
         self.desk = desk_of(viewer)
         self._job: Job | None = None
+        self._download: Downloading | None = None
         self._told = Told()
         self._written: list[str] = []
         self.model = ModelPicker(viewer)
@@ -116,9 +119,12 @@ class RunDock(Docked):
 
     def run(self, checked: bool = False) -> None:
         """Let the chosen model read the prompt; what it gives comes to the desk."""
-        if self._job is not None:
+        if self._job is not None or self._download is not None:
             return
         place = self.model.place
+        if self.model.address is not None:
+            self._fetch(self.model.address)
+            return
         if place is None:
             self._rest(NO_MODEL, wrong=True)
             return
@@ -130,6 +136,12 @@ class RunDock(Docked):
             self.means.sites.value,
         )
         self._told, self._written = Told(), []
+        self._busy()
+        self._job = Job(reading(order, self._told), self._came, self._failed)
+        self._job.on_end = self._ended
+
+    def _busy(self) -> None:
+        """Show that something is under way."""
         self.run_button.hide()
         self.cancel_button.setEnabled(True)
         for widget in (self.cancel_button, self.bar):
@@ -138,11 +150,26 @@ class RunDock(Docked):
         self.status.show()
         self._look()
         self._glance.start()
-        self._job = Job(reading(order, self._told), self._came, self._failed)
-        self._job.on_end = self._ended
+
+    def _fetch(self, address: str) -> None:
+        """Download the chosen model, if its user agrees, and run it then."""
+        folders: list[Path] = []
+
+        def ended() -> None:
+            self._download = None
+            self._glance.stop()
+            self._rest("")
+            if folders:
+                self.model.choose(folders[0])
+                self.run()
+
+        self._download = Downloading(address, folders.append, ended, self)
+        self._busy()
 
     def cancel(self, checked: bool = False) -> None:
         """Stop the run; what was on the desk stays there."""
+        if self._download is not None:
+            self._download.cancel()
         if self._job is not None:
             self.cancel_button.setEnabled(False)
             self._job.cancel()
@@ -195,6 +222,11 @@ class RunDock(Docked):
 
     def _look(self) -> None:
         """Show how far the run is."""
+        if self._download is not None:
+            self.status.setText(f"{self._download.report} …")
+            self.bar.setRange(0, 1000 if self._download.share else 0)
+            self.bar.setValue(int(1000 * self._download.share))
+            return
         told = self._told
         written = "".join(self._written)
         self.status.setText(f"{told.description or 'Starting'} …{written[-200:]}")
@@ -289,6 +321,8 @@ class RunDock(Docked):
         self._glance.stop()
         self.model_bar.let_go()
         self.prompt.let_go()
+        if self._download is not None:
+            self._download.cancel()
         if self._job is not None:
             self._job.on_end = _nothing
             self._job.cancel()

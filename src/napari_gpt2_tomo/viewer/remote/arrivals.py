@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...base import Progress
+from ...base.sizes import megabytes
 from ...checkpoint.remote.traffic import watched
 from ...volume.layouts.layout import Box
 from ...volume.volume import Volume
@@ -18,7 +19,7 @@ from ..work import Job
 if TYPE_CHECKING:
     from ..link import ScanLink
 
-__all__ = ["MOST", "Arrivals", "megabytes"]
+__all__ = ["MOST", "Arrivals"]
 
 MOST = 2**28
 """Bytes that one slice may bring from a server without being asked for (256 MB): more than a
@@ -28,15 +29,6 @@ KEPT = 2**28
 """Bytes of slices that are kept as they arrived (256 MB): those of all views, and a few more."""
 
 Item = int | range
-
-
-def megabytes(size: float) -> str:
-    """A number of bytes for a person: ``"3.2 MB"``, ``"140 GB"``."""
-    for unit, scale in (("GB", 1e9), ("MB", 1e6)):
-        if size >= scale:
-            shown = size / scale
-            return f"{shown:.1f} {unit}" if shown < 100 else f"{shown:,.0f} {unit}"
-    return f"{size / 1e3:.0f} kB"
 
 
 class Arrivals:

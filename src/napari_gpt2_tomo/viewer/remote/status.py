@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from ...base.sizes import megabytes
 from ...checkpoint.remote.traffic import Traffic
-from .arrivals import megabytes
 
 if TYPE_CHECKING:
     from ..link import ScanLink

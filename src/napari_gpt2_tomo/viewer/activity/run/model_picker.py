@@ -10,6 +10,7 @@ from qtpy.QtGui import QStandardItem, QStandardItemModel
 from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QWidget
 
 from ....activity.catalogue import MODELS, cached_models, local_path
+from ....checkpoint.address import Address, address_of
 from ...console.headings import heading
 from ...link import link_of
 from ...remembered import recent_scans
@@ -34,14 +35,15 @@ class Entry:
     title
         What a person reads.
     place
-        Where it is; None for one that is not on this machine.
+        Where it is: a folder, or the address of one that is downloaded before it runs; None
+        for one that is only named.
     about
         More about it, or how to get it.
     """
 
     group: str
     title: str
-    place: Path | None
+    place: Path | Address | None
     about: str
 
 
@@ -52,6 +54,8 @@ def entries(viewer: Any) -> list[Entry]:
     for link in links:
         path = link.scan.checkpoint.path
         if not isinstance(path, Path):
+            about = f"{path}: it is downloaded before it runs; what that costs is asked first."
+            found.append(Entry("On a server", link.name, path, about))
             continue
         place = _folder(path)
         found.append(Entry("In this viewer", link.name, place, str(place)))
@@ -62,7 +66,7 @@ def entries(viewer: Any) -> list[Entry]:
     for local in cached_models():
         about = f"{local.family} · {local.path}"
         found.append(Entry("In the Hugging Face cache", local.repository, local.path, about))
-    once: dict[Path | None, Entry] = {}
+    once: dict[Path | Address | None, Entry] = {}
     for entry in found:
         once.setdefault(entry.place, entry)
     for known in MODELS:
@@ -108,9 +112,15 @@ class ModelPicker(QWidget):  # type: ignore[misc]
 
     @property
     def place(self) -> Path | None:
-        """Where the chosen model is; None while none is chosen."""
+        """Where the chosen model is on this machine; None while none is chosen."""
         found = self.box.currentData(PLACE)
-        return None if found is None else Path(found)
+        return None if found is None or address_of(found) is not None else Path(found)
+
+    @property
+    def address(self) -> Address | None:
+        """Where the chosen model is on a server; None for one on this machine."""
+        found = self.box.currentData(PLACE)
+        return None if found is None else address_of(found)
 
     def choose(self, place: Path) -> None:
         """Choose a model by its folder, whether it is in the list or not."""
@@ -122,7 +132,7 @@ class ModelPicker(QWidget):  # type: ignore[misc]
 
     def fill(self) -> None:
         """List what there is now; what is chosen stays chosen."""
-        before = self.place
+        before = self.box.currentData(PLACE)
         model = QStandardItemModel(self)
         group = ""
         for entry in [*self._others, *entries(self._viewer)]:
@@ -144,7 +154,7 @@ class ModelPicker(QWidget):  # type: ignore[misc]
     def follow(self) -> None:
         """The viewer's scans are others: choose one of them if nothing is chosen yet."""
         self.fill()
-        if self.place is None:
+        if self.box.currentData(PLACE) is None:
             self._choose_first()
 
     def _choose_first(self) -> None:
@@ -153,7 +163,7 @@ class ModelPicker(QWidget):  # type: ignore[misc]
                 self.box.setCurrentIndex(row)
                 return
 
-    def _row(self, place: Path) -> int:
+    def _row(self, place: Path | str) -> int:
         return int(self.box.findData(str(place), PLACE))
 
     def _tell(self, index: int) -> None:
