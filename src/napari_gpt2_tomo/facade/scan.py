@@ -74,6 +74,11 @@ class Scan:
         return self
 
     @property
+    def fingerprint(self) -> str:
+        """Tells whether the files are still the same, see `Checkpoint.fingerprint`."""
+        return self.checkpoint.fingerprint
+
+    @property
     def files(self) -> tuple[Path | RemoteAddress, ...]:
         """The files that weights are read from."""
         return self.checkpoint.files
