@@ -14,6 +14,7 @@ from ..base import LayoutError, Progress
 from ..checkpoint import Checkpoint, open_checkpoint
 from ..checkpoint.address import Address as RemoteAddress
 from ..checkpoint.built_in import built_in
+from ..checkpoint.naming import file_stem
 from ..volume.layouts.layout import Layout
 from ..volume.reading.signal import NEED_STATISTICS, resolve_reduction
 from ..volume.statistics.exact import exact_statistics, stored_statistics
@@ -85,13 +86,16 @@ class Scan:
 
     @property
     def name(self) -> str:
-        """A short name for titles: the folder's for the usual file names, else the file's."""
+        """A short name for titles: the file's; of the usual names what it says, or the folder's."""
         path = self.checkpoint.path
         remote = isinstance(path, RemoteAddress)
         if isinstance(path, Path) and path.is_dir():
             return path.resolve().name
-        stem = path.name.removesuffix(".index.json").removesuffix(".safetensors")
-        generic = stem.startswith(("model", "pytorch_model", "diffusion_pytorch_model"))
+        stem = file_stem(path.name)
+        generic = stem.startswith(("model", "ggml-model", "pytorch_model", "diffusion_pytorch"))
+        said = self.checkpoint.metadata.get("general.name")
+        if generic and said:
+            return said
         if not generic or (remote and stem == path.name):
             return stem
         return path.resolve().parent.name if isinstance(path, Path) else path.parent.name
