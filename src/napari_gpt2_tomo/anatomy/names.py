@@ -1,5 +1,6 @@
 """Tensor names, each taken apart once: numbers, wrappers, roots, and which are buffers."""
 
+import re
 from collections.abc import Sequence
 
 __all__ = ["ROOTS", "WRAPPERS", "is_buffer", "may_be_buffer", "roots_dropped", "skeleton"]
@@ -26,11 +27,14 @@ _BUFFER_ENDINGS = frozenset(
 _BUFFERS = frozenset(
     {
         "blk.#.attn_rot_embd.weight", "rope_factors_long.weight", "rope_factors_short.weight",
-        "rope_freqs.weight",
+        "rope_freqs.weight", "rope.freqs",
     }
 )  # fmt: skip
-"""Rotary frequencies in GGUF files."""
+"""Rotary frequencies in GGUF files and in Meta's."""
 _MASK_OWNERS = frozenset({"attn", "attention", "self_attn", "self_attention"})
+
+_NUMBERED = re.compile(r"(?<![^/])(h|layer)_?(\d+)(?![^/])")
+"""A block of TensorFlow: its number is part of the word."""
 
 # Longer runs of digits are hashes or dates, not indices.
 _MOST_DIGITS = 6
@@ -39,8 +43,11 @@ _MOST_DIGITS = 6
 def skeleton(name: str) -> tuple[str, tuple[int, ...]]:
     """A name with its numbers replaced by ``#``, and the numbers.
 
-    ``"h.3.attn.c_attn.weight"`` gives ``("h.#.attn.c_attn.weight", (3,))``.
+    ``"h.3.attn.c_attn.weight"`` gives ``("h.#.attn.c_attn.weight", (3,))``, and as
+    TensorFlow writes it ``"model/h3/attn/c_attn/w"`` gives ``("model.h.#.attn.c_attn.w", (3,))``.
     """
+    if "/" in name:
+        name = _NUMBERED.sub(r"\1.\2", name).replace("/", ".")
     tokens = name.split(".")
     numbers: list[int] = []
     for i, token in enumerate(tokens):

@@ -118,6 +118,8 @@ def _batches(
             shape = tuple(shapes[name])
             if len(shape) == 1 and slot.roles == _ONE_ROW:
                 shape = (1, *shape)
+            if len(shape) == 3 and shape[0] == 1 and slot.form == "linear" and not slot.stacked:
+                shape = shape[1:]  # The kernel of a convolution over one position.
             batch = by_shape.get(shape)
             if batch is None:
                 if not fits(slot, shape) or 0 in shape:

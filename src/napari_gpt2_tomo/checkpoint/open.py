@@ -8,7 +8,7 @@ from ..base import CheckpointError
 from .address import Address, address_of
 from .place import LocalPlace, Place
 from .quantised.logical import logical
-from .registry import FORMATS, Format, format_named, format_of
+from .registry import FORMATS, Format, format_named, format_of, formats_named
 from .shards import INDEX_SUFFIX, indexed_shards, shard_stem
 from .sniff import PICKLE_ADVICE, describe
 from .tensor import Checkpoint
@@ -139,26 +139,34 @@ def candidates(folder: str | os.PathLike[str]) -> tuple[Path, ...]:
 
 def _is_ours(place: Place, name: str) -> bool:
     """Whether a file is called like a checkpoint, and begins like one where names do not tell."""
-    format_ = format_named(name)
-    if format_ is None or format_.taken == "asked":
-        return False
-    if format_.certain or format_.is_index(name):
-        return True
-    return format_.begins(place.text(name, 511) or b"")
+    format_ = _format(place, name)
+    return format_ is not None and format_.taken != "asked"
+
+
+def _format(place: Place, name: str) -> Format | None:
+    """The format of a file by its name, and by its first bytes where names do not tell."""
+    named = formats_named(name)
+    for one in named:
+        if one.certain or one.is_index(name):
+            return one
+    first = (place.text(name, 511) or b"") if named else b""
+    return next((one for one in named if one.begins(first)), None)
 
 
 def _found(place: Place) -> tuple[tuple[Format, str], ...]:
     """Format and name of every checkpoint in a folder, the most likely meant first."""
-    names = [name for name in place.names() if _counts(name) and _is_ours(place, name)]
+    names = [name for name in place.names() if any(_counts(it, name) for it in formats_named(name))]
+    told = [(_format(place, name), name) for name in names]
     return tuple(
-        (one, name) for one in FORMATS for name in _ranked(one, filter(one.is_named, names))
+        (one, name)
+        for one in FORMATS
+        for name in _ranked(one, (name for it, name in told if it is one and _counts(one, name)))
     )
 
 
-def _counts(name: str) -> bool:
+def _counts(format_: Format, name: str) -> bool:
     """Whether a file in a folder may be what the folder is opened for."""
-    format_ = format_named(name)
-    return format_ is not None and (format_.taken == "always" or name in format_.standard)
+    return format_.taken == "always" or name in format_.standard
 
 
 def _ranked(format_: Format, names: Iterable[str]) -> list[str]:

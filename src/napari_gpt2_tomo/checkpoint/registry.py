@@ -13,7 +13,7 @@ from .place import Place
 from .shards import INDEX_SUFFIX
 from .tensor import Checkpoint
 
-__all__ = ["FORMATS", "STANDARD_NAMES", "Format", "format_named", "format_of"]
+__all__ = ["FORMATS", "STANDARD_NAMES", "Format", "format_named", "format_of", "formats_named"]
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,22 @@ FORMATS: tuple[Format, ...] = (
         (".formats.onnx", "OnnxCheckpoint"),
         beginnings.onnx,
     ),
+    Format(
+        "TensorFlow",
+        (".index",),
+        ("model.ckpt.index",),
+        (".formats.tensorflow", "TensorFlowCheckpoint"),
+        beginnings.tensorflow,
+        certain=False,
+    ),
+    Format(
+        "llama2.c",
+        (".bin",),
+        (),
+        (".formats.llama2c", "Llama2cCheckpoint"),
+        beginnings.llama2c,
+        certain=False,
+    ),
 )
 """In the order of preference, if a folder holds a model in several formats."""
 
@@ -134,9 +150,14 @@ STANDARD_NAMES = tuple(name for one in FORMATS for name in one.standard)
 """What folders are opened by."""
 
 
+def formats_named(name: str) -> tuple[Format, ...]:
+    """The formats whose files are called like this."""
+    return tuple(one for one in FORMATS if one.is_named(name))
+
+
 def format_named(name: str) -> Format | None:
-    """The format whose files are called like this."""
-    return next((one for one in FORMATS if one.is_named(name)), None)
+    """The first format whose files are called like this."""
+    return next(iter(formats_named(name)), None)
 
 
 def format_of(first: bytes) -> Format | None:

@@ -7,7 +7,7 @@ To add one: write a `Family` in the module of its relatives, and a tiny model of
 from dataclasses import dataclass
 from functools import cache
 
-from . import bert, gguf, gpt, llama, moe
+from . import bert, gguf, gpt, llama, moe, original
 from .table import Family, Fusion, Slot, Stored
 
 __all__ = ["FAMILIES", "Family", "Fusion", "Slot", "Stored", "Table", "tables"]
@@ -18,6 +18,7 @@ FAMILIES: tuple[Family, ...] = (
     *moe.FAMILIES,
     *bert.FAMILIES,
     *gguf.FAMILIES,
+    *original.FAMILIES,
 )
 """Every table; where names cannot decide between two, the first is chosen."""
 
