@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 from ..base import Progress
 from ..checkpoint.dtypes import STORED_TYPES
 from ..export.selection import FORMATS, Selection, write_selection
+from . import compat
 from .commands import NO_SCAN, current_link
 from .console.source_panel import SIGNAL_TITLES
 from .console.volume_panel import memory
@@ -119,6 +120,7 @@ def save_selection_as(viewer: napari.Viewer) -> None:
     """Ask what of the scan to save, how and where, and save it with the address of every value."""
     from napari.utils.notifications import show_info
 
+    viewer = compat.real_viewer(viewer)
     link = current_link(viewer)
     if link is None:
         show_info(NO_SCAN)

@@ -141,3 +141,19 @@ def test_a_dock_that_goes_lets_go_of_the_viewer(shown, qtbot):
     qtbot.wait(10)
     gc.collect()
     assert weak() is None
+
+
+def test_from_the_menu_of_a_window_it_computes_and_adds(make_napari_viewer_proxy, model, settle):
+    from napari_gpt2_tomo.viewer.spectrum.dock import open_spectrum
+    from napari_gpt2_tomo.viewer.view import view
+
+    viewer = make_napari_viewer_proxy()
+    view(model, viewer)
+    settle()
+    dock = open_spectrum(viewer)
+    widget = dock.widget()
+    widget = widget if isinstance(widget, SpectrumDock) else widget.findChild(SpectrumDock)
+    widget.add.click()
+    settle()
+    assert viewer.layers[-1].name.endswith("· spectrum (dB)")
+    widget._let_go()

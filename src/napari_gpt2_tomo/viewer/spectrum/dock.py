@@ -69,7 +69,7 @@ class SpectrumDock(QWidget):  # type: ignore[misc]
 
     def __init__(self, viewer: napari.Viewer) -> None:
         super().__init__()
-        self._viewer = viewer
+        self._viewer = viewer = compat.real_viewer(viewer)
         self._job: Job | None = None
         self.spectrum: Spectrum | None = None
         self._shown: ScanLink | None = None
