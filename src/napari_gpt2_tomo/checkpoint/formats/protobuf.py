@@ -61,11 +61,13 @@ class Walker:
     ----------
     source
         The file.
+    known
+        Its first bytes, if they have been read.
     """
 
-    def __init__(self, source: ByteSource) -> None:
+    def __init__(self, source: ByteSource, known: bytes = b"") -> None:
         self._source = source
-        self._window = b""
+        self._window = known
         self._first = 0
         self._ahead = FIRST_WINDOW
         self._fields = 0

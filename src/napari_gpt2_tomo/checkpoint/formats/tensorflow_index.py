@@ -72,7 +72,7 @@ def read_index(source: ByteSource) -> tuple[int, dict[str, BundleEntry]]:
     _, at = _varint(data, at)
     start, at = _varint(data, at)
     size, _ = _varint(data, at)
-    walker = Walker(source)
+    walker = Walker(source, data)
     shards = 0
     entries: dict[str, BundleEntry] = {}
     for _, first, last in _block(data, start, size):
