@@ -175,9 +175,9 @@ class BlockTensor(LazyTensor):
 
     def _fill_box(self, box: "_Box", out: NDArray[Any]) -> None:
         """Decode the rows × columns of a box, each block once, and put them into their places."""
-        rows, row_at = np.unique(box.rows, return_inverse=True)
-        columns, column_at = np.unique(box.columns, return_inverse=True)
-        in_order = _is_run(row_at.ravel()) and _is_run(column_at.ravel())
+        rows, row_at = _in_order(box.rows)
+        columns, column_at = _in_order(box.columns)
+        in_order = row_at is None and column_at is None
         values = _matrix(box, out) if in_order else None
         direct = values is not None
         if values is None:
@@ -187,7 +187,9 @@ class BlockTensor(LazyTensor):
         if not direct:
             found = values
             if not in_order:
-                found = values[np.ix_(row_at.ravel(), column_at.ravel())]
+                row_at = np.arange(rows.size) if row_at is None else row_at
+                column_at = np.arange(columns.size) if column_at is None else column_at
+                found = values[np.ix_(row_at, column_at)]
             found = found.reshape((*box.rows.shape, *box.columns.shape))
             order = np.argsort((*box.row_axes, *box.column_axes))
             out[...] = found.transpose(order).reshape(out.shape)
@@ -280,14 +282,21 @@ def _reach(region: Region, axis: int) -> int:
     return region.strides[axis] if region.shape[axis] > 1 else -1
 
 
-def _is_run(at: NDArray[np.integer]) -> bool:
-    """Whether the positions count up one by one, so that nothing has to be reordered."""
-    return at.ndim == 1 and bool((at == np.arange(at.size)).all())
+def _in_order(
+    at: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
+    """Positions sorted, each once, and where each was among them; None if they are so already."""
+    flat = at.reshape(-1)
+    if bool((flat[1:] > flat[:-1]).all()):
+        return flat, None
+    found, back = np.unique(flat, return_inverse=True)
+    return found, back
 
 
 def _runs(sorted_at: NDArray[np.int64], grain: int, end: int) -> Iterator[tuple[int, int]]:
     """Half-open intervals of whole grains that hold the positions; neighbours are joined."""
-    grains = np.unique(sorted_at // grain)
+    grains = sorted_at // grain
+    grains = grains[np.concatenate(([True], grains[1:] > grains[:-1]))]
     cuts = np.flatnonzero(np.diff(grains) > 1) + 1
     for piece in np.split(grains, cuts):
         yield int(piece[0]) * grain, min((int(piece[-1]) + 1) * grain, end)

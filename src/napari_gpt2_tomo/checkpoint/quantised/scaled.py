@@ -72,6 +72,7 @@ class ScaledTensor(BlockTensor):
         self._block, self._listed = block, listed
         # What is read once and kept, but not sent on.
         self._list: NDArray[np.int64] | None = None
+        self._in_blocks = False
         self._meanings: Values | None = None
         self.column_major = codes.column_major
         self._height = shape[-2] if len(shape) > 1 else 1
@@ -97,9 +98,10 @@ class ScaledTensor(BlockTensor):
         """Where in `scales` the group of an element is."""
         at = [0] * (2 - len(index)) + list(index[-2:])
         group = [i // n for i, n in zip(at, self._block, strict=True)]
-        if self._listed is not None:
+        numbers = self._in_groups()
+        if self._listed is not None and numbers is not None:
             axis, _ = self._listed
-            group[axis] = int(self._in_groups()[at[axis]])
+            group[axis] = int(numbers[at[axis]])
         inner = group[2 - len(self._scales.shape[-2:]) :]
         return (*index[: len(self._scales.shape) - len(inner)], *inner)
 
@@ -109,7 +111,7 @@ class ScaledTensor(BlockTensor):
             yield from self._codes.needs(rows, columns)
         else:
             yield self._codes, self._at(rows, columns)
-        if self._listed is not None and self._list is None:
+        if self._listed and self._list is None and not self._in_blocks:
             # Which groups are needed is known when their list is read.
             whole = [self._listed[1], self._scales, self._zeros]
             yield from ((one, Region.whole(one.shape)) for one in whole if one is not None)
@@ -160,7 +162,8 @@ class ScaledTensor(BlockTensor):
             target -= np.float32(self._zeros.value)
         elif self._zeros is not None:
             target -= _spread(self._read(self._zeros, plane, groups), spread, split, axes)
-        target *= _spread(scales, spread, split, axes)
+        with np.errstate(over="ignore", invalid="ignore"):  # as large as the file says
+            target *= _spread(scales, spread, split, axes)
 
     def _along(self, axis: int, span: slice) -> tuple[tuple[int, ...], slice, Any]:
         """How a run of rows or columns falls into groups.
@@ -176,8 +179,9 @@ class ScaledTensor(BlockTensor):
             need not be told apart.
         """
         n = span.stop - span.start
-        if self._listed is not None and self._listed[0] == axis:
-            numbers = self._in_groups()[span]
+        listed = self._in_groups() if self._listed and self._listed[0] == axis else None
+        if listed is not None:
+            numbers = listed[span]
             first, last = int(numbers.min()), int(numbers.max())
             which = None if first == last else numbers - first
             return (n,), slice(first, last + 1), which
@@ -190,10 +194,11 @@ class ScaledTensor(BlockTensor):
         which = np.arange(span.start, span.stop) // block - first
         return (n,), slice(first, stop), which
 
-    def _in_groups(self) -> NDArray[np.int64]:
-        """The group of every line of the axis that has a list of them."""
+    def _in_groups(self) -> NDArray[np.int64] | None:
+        """The group of every line of the axis that has a list of them; None if they are blocks."""
+        if self._listed is None or self._in_blocks:
+            return None
         if self._list is None:
-            assert self._listed is not None
             axis, tensor = self._listed
             numbers = np.asarray(tensor, np.int64).reshape(-1)
             groups = self._groups[axis]
@@ -203,9 +208,11 @@ class ScaledTensor(BlockTensor):
                     f"{numbers.min()} to {numbers.max()}, but there are {groups}. "
                     f"Download or quantise the checkpoint again."
                 )
-            if not numbers.any():
-                # Some tools leave the list empty where groups follow each other.
-                numbers = np.arange(numbers.size) // self._block[axis]
+            # Some tools leave the list empty where groups follow each other.
+            in_turn = np.arange(numbers.size) // self._block[axis]
+            if not numbers.any() or np.array_equal(numbers, in_turn):
+                self._in_blocks = True
+                return None
             self._list = numbers
         return self._list
 
@@ -220,7 +227,7 @@ class ScaledTensor(BlockTensor):
         return Plate(tensor, rows, columns).region(at, groups[0], groups[1])
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_list": None, "_meanings": None}
+        return {**self.__dict__, "_list": None, "_in_blocks": False, "_meanings": None}
 
 
 def _spread(

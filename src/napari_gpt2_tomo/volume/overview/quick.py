@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ...anatomy.view import View
 from ...base import Progress
 from ...checkpoint.ahead import Wanted, read_ahead
+from ...checkpoint.tensor import LazyTensor
 from ..layouts.layout import Block
 from ..reading.accumulator import Accumulator
 from ..reading.reader import BlockReader, LevelReader
@@ -139,13 +140,15 @@ def _plan(reader: BlockReader, block: Block, share: float) -> _Sample:
     *lead, rows, columns = block.view.shape
     planes = math.prod(lead)
     # Lines run along the axis whose elements are neighbours in the file.
-    across, lines = (-2, rows) if _step(block.view, -1) <= _step(block.view, -2) else (-1, columns)
+    tensor = reader.tensors[block.tensor]
+    right, down = (_step(block.view, axis, tensor) for axis in (-1, -2))
+    across, lines = (-2, rows) if right <= down else (-1, columns)
     stored = _stored_bytes(reader, block)
     line = max(1, stored // max(1, planes * lines))
     wanted = int(share * stored)
     # Where a line of the file runs through all planes, they are read together or not at all.
-    steps = [_step(block.view, axis) for axis, n in enumerate(lead) if n > 1]
-    woven = bool(steps) and max(steps) < _step(block.view, across)
+    steps = [_step(block.view, axis, tensor) for axis, n in enumerate(lead) if n > 1]
+    woven = bool(steps) and max(steps) < max(right, down)
     band = min(lines, -(-RUN // (line * planes if woven else line)))
     bands = _spread(lines, band, max(1, wanted // (planes * band * line)))
     once = sum(stop - first for first, stop in bands) * line
@@ -257,10 +260,16 @@ def _nearest(values: NDArray[np.float32], count: NDArray[np.int64]) -> NDArray[n
     return values
 
 
-def _step(view: View, axis: int) -> int:
+def _step(view: View, axis: int, tensor: LazyTensor) -> int:
     """Distance in the file of neighbours along an axis; axes of length 1 have none to speak of."""
     (*_, (n, stride)) = view.axes[axis]
-    return stride if n > 1 else 2**62
+    if n == 1:
+        return 2**62
+    if tensor.column_major and tensor.ndim > 1:
+        rows, columns = tensor.shape[-2:]
+        if stride % (rows * columns):
+            return stride // columns if stride % columns == 0 else stride * rows
+    return stride
 
 
 def _spread(length: int, band: int, count: int) -> list[tuple[int, int]]:
