@@ -39,7 +39,9 @@ def session_script(state: SessionState) -> str:
 
 def _scan(scan: ScanState) -> Iterator[str]:
     yield f"# {_comment(scan.name)}"
-    if scan.source.against is None:
+    if scan.source.steps:
+        yield f"scan = tomo.series({_opening(scan.source)})"
+    elif scan.source.against is None:
         yield f"scan = tomo.scan({_opening(scan.source)})"
     else:
         yield f"first = tomo.scan({_opening(scan.source)})"
@@ -75,7 +77,9 @@ def _said(source: Source) -> dict[str, Any]:
 def _opening(source: Source) -> str:
     """The arguments that open a model."""
     said = "".join(f", {name}={value!r}" for name, value in _said(source).items())
-    return f"{source.path!r}{said}"
+    # A series of a list has no place but its first step's.
+    listed = bool(source.steps) and source.path == source.steps[0]
+    return f"{list(source.steps) if listed else source.path!r}{said}"
 
 
 def _options(volume: Choice) -> Iterator[tuple[str, str]]:

@@ -35,6 +35,12 @@ def open_source(source: Source, folder: Path) -> "Scan":
 
     if source.against is not None:
         return _comparison(source, source.against, folder)
+    if source.steps:
+        from ..series.series import Series
+
+        place = _place(source, folder)
+        where = place if place.is_dir() else source.steps
+        return Series(where, source.family, **source.sizes)
     address = address_of(source.path)
     if address is not None:
         return wait_for(partial(_remote_scan, address, source))
@@ -80,8 +86,9 @@ def _remote_scan(address: Address, source: Source, progress: Progress) -> "Scan"
 
 
 def source_of(scan: "Scan", folder: Path | None) -> Source:
-    """Where a scan is; of a comparison where both of its models are."""
+    """Where a scan is; of a comparison where both of its models are, of a series its steps."""
     from ..comparison import Comparison
+    from ..series.series import Series
 
     if isinstance(scan, Comparison):
         return replace(
@@ -90,12 +97,14 @@ def source_of(scan: "Scan", folder: Path | None) -> Source:
             against=source_of(scan.b, folder),
             kind=scan.kind,
         )
-    checkpoint = scan.checkpoint
+    series = scan if isinstance(scan, Series) else None
+    path = str(scan.checkpoint.path) if series is None else series.origin
     relative = None
-    if folder is not None and not checkpoint.is_remote:
+    if folder is not None and not scan.checkpoint.is_remote:
         try:
-            relative = Path(os.path.relpath(checkpoint.path, folder)).as_posix()
+            relative = Path(os.path.relpath(path, folder)).as_posix()
         except ValueError:
             relative = None  # On another drive of Windows.
-    path, said = str(checkpoint.path), dict(scan.sizes)
-    return Source(path, checkpoint.fingerprint, relative, scan.family, said)
+    steps = () if series is None else series.paths
+    said = dict(scan.sizes)
+    return Source(path, scan.fingerprint, relative, scan.family, said, steps=steps)

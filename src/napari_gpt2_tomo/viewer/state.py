@@ -232,12 +232,12 @@ def _open(state: SessionState, folder: Path) -> tuple[list[Opened], list[str]]:
             found.close()
             notices.append(f"{scan.name} is left out: {error}")
             continue
-        if found.checkpoint.fingerprint != scan.source.fingerprint:
+        if found.fingerprint != scan.source.fingerprint:
             notices.append(
-                f"{scan.name}: {found.checkpoint.path} is not what it was when the session was "
+                f"{scan.name}: {scan.source.path} is not what it was when the session was "
                 "saved (another size, time or content). It is shown as far as it fits."
             )
-        remember_scan(found.checkpoint.path)
+        remember_scan(scan.source.path if scan.source.steps else found.checkpoint.path)
         opened.append((scan, ScanLink(found, volume, owned=True, name=scan.name)))
     if state.scans and not opened:
         raise CheckpointError("\n".join(notices))
