@@ -61,7 +61,8 @@ def test_steps_lie_where_their_numbers_are_if_those_are_known():
     named = [step_of(name) for name in ("step-0", "step-10", "step-500")]
     assert places_of(named).tolist() == [0, 10, 500]
     assert wants_log(np.array([0, 10, 100, 500]))
-    assert not wants_log(np.array([100, 200, 300]))
+    assert not wants_log(np.array([100, 200, 300, 400]))
+    assert not wants_log(np.arange(64) * 100)
     unknown = [step_of(name) for name in ("cold", "warm", "step-500")]
     assert places_of(unknown).tolist() == [0, 1, 2]
 

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["growth_plot", "places_are_numbers", "places_of", "wants_log", "wants_log_y"]
 
-WIDE = 30.0
-"""Last step over the first above 0 from which a logarithmic axis shows the beginning better."""
+EARLY = 0.25
+"""Share of the training up to which half of the checkpoints lie where a logarithmic axis shows
+the beginning better.
+"""
 
 MOST_NAMED = 14
 """Lines that a legend names; of more the first, some between and the last are named."""
@@ -56,8 +58,7 @@ def places_of(steps: "Sequence[Step]") -> NDArray[np.float64]:
 
 def wants_log(places: NDArray[np.float64]) -> bool:
     """Whether an axis with these places is better logarithmic."""
-    positive = places[places > 0]
-    return len(positive) > 2 and bool(positive[-1] / positive[0] >= WIDE)
+    return len(places) > 3 and bool(np.median(places) <= EARLY * places[-1])
 
 
 def wants_log_y(growth: Growth, lines: Sequence[Line], metric: str) -> bool:

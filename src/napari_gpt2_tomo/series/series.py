@@ -1,5 +1,6 @@
 """A series: checkpoints of one training run, looked at as one scan with a time axis."""
 
+import hashlib
 import os
 from collections.abc import Sequence
 from functools import cached_property
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..base import CheckpointError, Progress
-from ..checkpoint.address import Address
+from ..checkpoint.address import Address, address_of
 from ..facade import Scan
 from ..volume.reading.signal import resolve_reduction
 from ..volume.volume import Volume, make_layout
@@ -128,6 +129,23 @@ class Series(Scan):
         return shared or f"{self.steps[0].name} … {self.steps[-1].name}"
 
     @property
+    def paths(self) -> tuple[str, ...]:
+        """The checkpoints, absolute where they are on this machine."""
+        return tuple(_absolute(step.path) for step in self.steps)
+
+    @property
+    def origin(self) -> str:
+        """The folder or pattern, absolute; of a list its first checkpoint."""
+        given = isinstance(self.where, str | os.PathLike)
+        return _absolute(os.fspath(self.where)) if given else self.paths[0]
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells whether the files of all steps are still the same."""
+        prints = [scan.fingerprint for scan in self.scans]
+        return hashlib.sha256("\n".join(prints).encode()).hexdigest()
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What is absent from steps, and what was left out."""
         said = [
@@ -221,6 +239,10 @@ def _agree(reference: tuple[Step, Scan], step: Step, scan: Scan) -> None:
     why = differences(reference[1], scan)
     if why:
         raise refuse(step.title, step.path, why, reference[0].title)
+
+
+def _absolute(path: str) -> str:
+    return str(address_of(path) or os.path.abspath(os.path.expanduser(path)))
 
 
 def _close(opened: Sequence[tuple[Step, Scan]]) -> None:

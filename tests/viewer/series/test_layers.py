@@ -192,3 +192,27 @@ def test_files_are_closed_with_the_last_layer(viewer, shown, settle, run_folder)
     for scan in scans:
         with pytest.raises(CheckpointError):
             scan.checkpoint["wte.weight"][0, 0]
+
+
+def test_a_session_brings_the_series_back(make_viewer, settle, run_folder, tmp_path):
+    import napari_gpt2_tomo as tomo
+    from napari_gpt2_tomo.viewer.series.opening import add_series
+
+    for number, where in enumerate((run_folder, [run_folder / "step-0", run_folder / "step-200"])):
+        viewer = make_viewer()
+        link = link_of(add_series(viewer, where, signal="signed").image)
+        settle()
+        go_to_step(viewer, link, 1)
+        viewer.dims.set_point(1, 5)
+        path = tomo.save_session(viewer, tmp_path / f"run{number}")
+        assert "tomo.series(" in tomo.save_script(viewer, tmp_path / "again").read_text()
+        other = tomo.open_session(path, make_viewer())
+        settle()
+        found = link_of(other.layers[0])
+        assert [step.path for step in found.scan.steps] == list(link.scan.paths)
+        assert found.volume.signal == "signed"
+        assert other.dims.point[:2] == viewer.dims.point[:2]
+        assert found.cursor.position == link.cursor.position
+        for one in (viewer, other):
+            one.layers.clear()
+        settle()
