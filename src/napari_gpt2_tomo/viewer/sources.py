@@ -39,7 +39,9 @@ def open_source(source: Source, folder: Path) -> "Scan":
         from ..series.series import Series
 
         place = _place(source, folder)
-        where = place if place.is_dir() else source.steps
+        # A series of a list has no place but its first step's.
+        own = source.path != source.steps[0] and place.is_dir()
+        where = place if own else source.steps
         return Series(where, source.family, **source.sizes)
     address = address_of(source.path)
     if address is not None:
