@@ -16,6 +16,7 @@ The pictures that are there were made with
         --other "Once upon a time, there was a little boy named Lily." --words She He
     composition embedding-positions --model gpt2-attention-fp16
     compare side-by-side --model char-gpt2-series/step01200 --against char-gpt2-series/step06000
+    growth growth-steps --model char-gpt2-series
     embeddings --model minilm-fp16 --prompt Paris
     functional-phantom
 """
@@ -24,7 +25,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from . import activity, comparison, embeddings, sections, weights
+from . import activity, comparison, embeddings, sections, training, weights
 from .picture import Pixels, save
 from .subject import REPEATING, Subject
 
@@ -44,6 +45,8 @@ WEIGHTS: Mapping[str, Scene] = {
     "spectrum": sections.spectrum,
     "compare": comparison.difference,
     "side-by-side": comparison.side_by_side,
+    "growth": training.growth,
+    "growth-steps": training.steps,
 }
 """Scenes of a checkpoint, by default of the phantom, by the name of their file."""
 
