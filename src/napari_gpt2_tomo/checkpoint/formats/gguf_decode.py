@@ -28,22 +28,30 @@ def decode_blocks(blocks: NDArray[np.uint8], kind: BlockType) -> NDArray[np.floa
     values
         ``(n, values of a block)``.
     """
+    values = np.empty((len(blocks), kind.values), np.float32)
+    per_chunk = CHUNK // kind.values
     # Scales of damaged files may be anything.
     with np.errstate(all="ignore"):
-        if kind.name not in CODES:
-            from gguf.constants import GGMLQuantizationType
-            from gguf.quants import dequantize
-
-            found: NDArray[np.float32] = dequantize(blocks, GGMLQuantizationType(kind.number))
-            return found
-        code = CODES[kind.name]
-        values = np.empty((len(blocks), kind.values), np.float32)
-        per_chunk = CHUNK // kind.values
         for first in range(0, len(blocks), per_chunk):
-            some = blocks[first : first + per_chunk]
-            out = values[first : first + per_chunk].reshape(len(some), -1, kind.group)
-            out[...] = code.codes(some).reshape(out.shape)
-            out *= code.scales(some)[..., None]
-            if code.minima is not None:
-                out -= code.minima(some)[..., None]
+            chunk = slice(first, first + per_chunk)
+            _decode(blocks[chunk], kind, values[chunk])
     return values
+
+
+def _decode(blocks: NDArray[np.uint8], kind: BlockType, out: NDArray[np.float32]) -> None:
+    """Write the values of some blocks to `out`."""
+    code = CODES.get(kind.name)
+    if code is None:
+        from gguf.constants import GGMLQuantizationType
+        from gguf.quants import dequantize
+
+        # As one row: the package takes several rows apart again.
+        out[...] = dequantize(blocks.reshape(1, -1), GGMLQuantizationType(kind.number)).reshape(
+            out.shape
+        )
+        return
+    grouped = out.reshape(len(out), -1, kind.group)
+    grouped[...] = code.codes(blocks).reshape(grouped.shape)
+    grouped *= code.scales(blocks)[..., None]
+    if code.minima is not None:
+        grouped -= code.minima(blocks)[..., None]
