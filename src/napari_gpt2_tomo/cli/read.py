@@ -85,5 +85,7 @@ def probe(
             return
         axes = ", ".join(f"{axis} {i}" for axis, i in zip(volume.axes, at, strict=True))
         typer.echo(str(address) if address else "air: no parameter lies there")
+        if quantum := getattr(address, "quantum", ""):
+            typer.echo(quantum)
         typer.echo(f"{volume.layout.name}: {axes}")
         _tell_traffic(scan)

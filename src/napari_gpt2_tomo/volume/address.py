@@ -46,6 +46,9 @@ class Address:
         The unit index under its own name where it has one.
     step
         Of a series: which checkpoint it is in, e.g. ``"step 250"``.
+    scheme, code, zero, scale
+        Of a quantised tensor: how, in words, the integer that is stored, the integer that
+        would mean 0 if there is one, and what it is multiplied with.
     """
 
     tensor: str
@@ -64,20 +67,36 @@ class Address:
     token: int | None = None
     position: int | None = None
     step: str | None = None
+    scheme: str | None = None
+    code: int | None = None
+    zero: int | None = None
+    scale: float | None = None
 
     def __str__(self) -> str:
-        return " · ".join(self.lines)
+        return " · ".join(line for line in self.lines if line != self.quantum)
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What it is in lines for a canvas: the parameter and its value, then where it is."""
+        """In lines for a canvas: the parameter and its value; where it is; how it is quantised."""
         value = f"{self.value:.6g}" if isinstance(self.value, float) else str(self.value)
-        return f"{self.parameter} = {value}", self.where
+        quantum = (self.quantum,) if self.quantum else ()
+        return f"{self.parameter} = {value}", self.where, *quantum
 
     @property
     def parameter(self) -> str:
         """The stored tensor and the index into it, e.g. ``"h.0.attn.c_attn.weight[3, 5]"``."""
         return f"{self.tensor}[{', '.join(map(str, self.index))}]" if self.index else self.tensor
+
+    @property
+    def quantum(self) -> str:
+        """How it is stored, e.g. ``"code 7, zero 8 · scale 0.0123 · GPTQ 4-bit"``, or empty."""
+        if self.scheme is None:
+            return ""
+        zero = "" if self.zero is None else f", zero {self.zero}"
+        words = [f"code {self.code}{zero}"] if self.code is not None else []
+        if self.scale is not None:
+            words.append(f"scale {self.scale:.4g}")
+        return " · ".join([*words, self.scheme.split(",")[0]])
 
     @property
     def where(self) -> str:
@@ -122,8 +141,22 @@ def describe(place: Place, anatomy: Anatomy, tensors: Mapping[str, LazyTensor]) 
         part.name,
         part.role,
         part.layer,
-        **{"expert": part.expert} | _coordinates(part, inner or ()),
+        **{"expert": part.expert} | _coordinates(part, inner or ()) | _quantum(tensor, place.index),
     )
+
+
+def _quantum(tensor: LazyTensor, index: tuple[int, ...]) -> dict[str, Any]:
+    """How an element of a quantised tensor is stored."""
+    if tensor.scheme is None:
+        return {}
+    found: dict[str, Any] = {"scheme": tensor.scheme}
+    if tensor.codes is not None:
+        found["code"] = np.asarray(tensor.codes[index]).item()
+    group = tensor.scale_index(index) if tensor.scales is not None else ()
+    for name, numbers in (("scale", tensor.scales), ("zero", tensor.zeros)):
+        if numbers is not None:
+            found[name] = np.asarray(numbers[group]).item()
+    return found
 
 
 def _coordinates(part: Part, inner: Sequence[int]) -> dict[str, Any]:
