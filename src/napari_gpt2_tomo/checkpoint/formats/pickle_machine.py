@@ -23,6 +23,9 @@ MAX_STEPS = 2_000_000
 MAX_LONG = 64
 """Bytes of an integer; sizes take 8, the seeds of random generators more."""
 
+MAX_DIGITS = 160
+"""Digits of an integer that is written as text."""
+
 MAX_NAME = 1000
 """Characters of the name of a class or function."""
 
@@ -132,13 +135,12 @@ class Machine:
                 raise OutOfBytes
             code = data[self.at]
             self.at += 1
-            if code == _STOP:
-                return self._pop()
             try:
-                step = table[code]
-            except KeyError:
-                raise Malformed(f"its pickle has the unknown opcode {code:#x}") from None
-            try:
+                if code == _STOP:
+                    return self._pop()
+                step = table.get(code)
+                if step is None:
+                    raise Malformed(f"its pickle has the unknown opcode {code:#x}")
                 step(self)
             except (IndexError, KeyError, TypeError, ValueError, AttributeError) as error:
                 raise Malformed(f"its pickle is damaged ({quoted(str(error))[1:-1]})") from None
@@ -159,11 +161,11 @@ class Machine:
     def _number(self, form: struct.Struct) -> Any:
         return form.unpack(self._take(form.size))[0]
 
-    def _line(self) -> str:
+    def _line(self, encoding: str = "utf-8") -> str:
         end = self._data.find(b"\n", self.at)
         if end < 0:
             raise OutOfBytes
-        line = self._data[self.at : end].decode()
+        line = self._data[self.at : end].decode(encoding)
         self.at = end + 1
         return line
 
@@ -287,7 +289,7 @@ class Machine:
         if line in ("00", "01"):
             self._push(line == "01")
         else:
-            self._push(int(line) if len(line) <= MAX_LONG else None)
+            self._push(int(line) if len(line) <= MAX_DIGITS else None)
 
 
 _LARGE = "Save only the state dict: torch.save(model.state_dict(), path)."
@@ -371,7 +373,7 @@ _OPCODES: dict[int, Callable[[Machine], None]] = {
         "F": lambda it: it._push(float(it._line()[:400])),
         "G": _number(_F64),
         # texts and bytes
-        "V": lambda it: it._push(it._line()),
+        "V": lambda it: it._push(it._line("raw-unicode-escape")),
         "S": lambda it: it._push(it._line()[1:-1]),
         "X": _text(_U32, "utf-8"),
         "\x8c": _text(_U8, "utf-8"),

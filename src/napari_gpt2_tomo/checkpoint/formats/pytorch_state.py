@@ -13,6 +13,9 @@ __all__ = ["State", "find_state"]
 MAX_VISITS = 1_000_000
 """Objects that are looked at: a mapping may hold itself, or the same one many times."""
 
+MAX_TENSORS = 200_000
+"""Names; the largest models have some ten thousand tensors."""
+
 MAX_DEPTH = 64
 """Levels; models nest their modules some ten deep."""
 
@@ -83,6 +86,8 @@ def find_state(root: Any) -> State:
         state.metadata |= _settings(inside)
         path.append(chosen)
         node = inside[chosen]
+    if walk.count(node) > MAX_TENSORS:
+        raise Malformed(f"its mappings name more than {MAX_TENSORS} tensors", _STATE_DICT)
     for name, found in walk.flat(node):
         if isinstance(found, Tensor):
             state.tensors[name] = found
