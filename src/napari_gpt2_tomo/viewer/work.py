@@ -1,8 +1,10 @@
 """Long work beside the window: a thread, a bar in the activity dock, and a way to stop it."""
 
 import atexit
+import sys
 import time
 from collections.abc import Callable, Generator
+from types import TracebackType
 from typing import Any, TypeVar
 
 from ..base import Cancelled, Progress, SilentProgress, TomoError
@@ -61,6 +63,7 @@ class Job:
         self._description: str | None = None
         self._patient = PATIENCE > 0
         self._on_stage = on_stage
+        self._on_error = on_error or show
         self.running = True
         report = _Report()
 
@@ -76,7 +79,7 @@ class Job:
         self._worker = create_worker(run, _start_thread=False, _ignore_errors=True)
         report.worker = self._worker
         self._worker.yielded.connect(self._received)
-        self._worker.errored.connect(on_error or show)
+        self._worker.errored.connect(self._failed)
         self._worker.finished.connect(self._ended)
         _running.add(self)
         self._worker.start()
@@ -85,7 +88,7 @@ class Job:
 
     def cancel(self) -> None:
         """Ask the work to stop; it reports nothing any more."""
-        self._on_stage = _ignore
+        self._on_stage = self._on_error = _ignore
         self._worker.quit()
         self._close_bar()
 
@@ -96,7 +99,10 @@ class Job:
         if self.running:
             loop = QEventLoop()
             self.on_end = loop.quit
-            loop.exec()
+            _run(loop)
+
+    def _failed(self, error: Exception) -> None:
+        self._on_error(error)
 
     def _received(self, item: Any) -> None:
         if isinstance(item, _Announcement):
@@ -185,7 +191,7 @@ def wait_for(work: Callable[[Progress], T]) -> T:
 
     job = Job(stages, _ignore, errors.append)
     job.on_end = loop.quit
-    loop.exec()
+    _run(loop)
     if errors:
         raise errors[0]
     if not found:
@@ -198,13 +204,50 @@ def finish_all() -> None:
     from qtpy.QtCore import QEventLoop
     from qtpy.QtWidgets import QApplication
 
-    QApplication.processEvents()
-    if _running:
-        loop = QEventLoop()
-        when_idle(loop.quit)
+    with _Escaped():
+        QApplication.processEvents()
+        if _running:
+            loop = QEventLoop()
+            when_idle(loop.quit)
+            loop.exec()
+        # What ended last has queued its drawing.
+        QApplication.processEvents()
+
+
+def _run(loop: Any) -> None:
+    with _Escaped():
         loop.exec()
-    # What ended last has queued its drawing.
-    QApplication.processEvents()
+
+
+class _Escaped:
+    """Raises, afterwards, the first exception that a slot or a painter let out meanwhile.
+
+    PyQt ends the process at such an exception while Python's own `sys.excepthook` is in place, as
+    it is in scripts; napari, pytest-qt and IPython have theirs.
+    """
+
+    def __init__(self) -> None:
+        self._errors: list[BaseException] = []
+        self._listens = False
+
+    def __enter__(self) -> None:
+        self._listens = sys.excepthook is sys.__excepthook__
+        if self._listens:
+            sys.excepthook = self._hear
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if self._listens:
+            sys.excepthook = sys.__excepthook__
+        if self._errors and error is None:
+            raise self._errors[0]
+
+    def _hear(
+        self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        self._errors.append(error)
+        if isinstance(error, KeyboardInterrupt):
+            for job in list(_running):
+                job.cancel()
 
 
 @atexit.register
