@@ -6,6 +6,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from ...base import CheckpointError
 from ..address import Address
+from ..companions import CONFIG_NAME, QUANTISATION_NAMES
 from ..registry import STANDARD_NAMES
 from ..shards import INDEX_SUFFIX, shard_stem
 from .link import Link, Version, WebLink
@@ -56,8 +57,7 @@ class WebPlace(RemotePlace):
     def names(self) -> tuple[str, ...]:
         """Names of those files that can be expected and are there, sorted."""
         expected = self._expected()
-        if self._opened is None or len(expected) > 1:
-            self.expect(expected)
+        self.expect((*expected, CONFIG_NAME, *QUANTISATION_NAMES))
         found = tuple(sorted(name for name in expected if self.has(name)))
         if not found:
             # Why the likeliest is not there: perhaps it may not be read, or there is no server.
