@@ -99,9 +99,9 @@ def affine(
     most = (1 << bits) - 1
     codes = np.zeros((outputs, inputs), np.int64)
     scales, zeros = np.zeros((outputs, groups), np.float32), np.zeros((outputs, groups), np.int64)
+    inside = [[i for i in range(inputs) if group[i] == g] for g in range(groups)]
     for o in range(outputs):
-        for g in range(groups):
-            members = [i for i in range(inputs) if group[i] == g]
+        for g, members in enumerate(inside):
             low = min(0.0, *(float(weight[o, i]) for i in members), 0.0)
             high = max(0.0, *(float(weight[o, i]) for i in members), 0.0)
             if symmetric:
