@@ -16,7 +16,7 @@ The pictures that are there were made with
         --other "Once upon a time, there was a little boy named Lily." --words She He
     composition embedding-positions --model gpt2-attention-fp16
     compare side-by-side --model char-gpt2-series/step01200 --against char-gpt2-series/step06000
-    growth growth-steps --model char-gpt2-series
+    series series-steps --model char-gpt2-series
     embeddings --model minilm-fp16 --prompt Paris
     functional-phantom
 """
@@ -45,8 +45,8 @@ WEIGHTS: Mapping[str, Scene] = {
     "spectrum": sections.spectrum,
     "compare": comparison.difference,
     "side-by-side": comparison.side_by_side,
-    "growth": training.growth,
-    "growth-steps": training.steps,
+    "series": training.growth,
+    "series-steps": training.steps,
 }
 """Scenes of a checkpoint, by default of the phantom, by the name of their file."""
 
