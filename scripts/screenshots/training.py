@@ -34,7 +34,7 @@ def growth(subject: Subject) -> Pixels:
         only_canvas(viewer)
         viewer.dims.ndisplay = 3
         go_to_step(viewer, link, len(link.scan.steps) - 2)
-        dock.loss.setChecked(True)
+        dock.choices.loss.setChecked(True)
         settle()
         viewer.fit_to_view()
         return window(viewer)

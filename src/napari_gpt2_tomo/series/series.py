@@ -136,8 +136,10 @@ class Series(Scan):
     @property
     def origin(self) -> str:
         """The folder or pattern, absolute; of a list its first checkpoint."""
-        given = isinstance(self.where, str | os.PathLike)
-        return _absolute(os.fspath(self.where)) if given else self.paths[0]
+        where = self.where
+        return (
+            _absolute(os.fspath(where)) if isinstance(where, str | os.PathLike) else self.paths[0]
+        )
 
     @property
     def fingerprint(self) -> str:

@@ -6,13 +6,10 @@ from typing import Any
 from weakref import ref
 
 import napari
-import numpy as np
 from qtpy.QtCore import QSignalBlocker, QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QFileDialog,
-    QFormLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -24,9 +21,8 @@ from qtpy.QtWidgets import (
 )
 
 from ...base import Progress, TomoError
-from ...series.growth import METRICS, Growth, stored_growth
-from ...series.lines import KINDS, lines_of, subject_of
-from ...series.plots import growth_plot, places_of, wants_log, wants_log_y
+from ...series.growth import Growth, stored_growth
+from ...series.plots import places_of
 from ...series.series import Series
 from ...series.table import save_growth
 from ..activity.docked import Docked
@@ -34,6 +30,7 @@ from ..commands import current_link
 from ..link import ScanLink
 from ..work import Job, show
 from .chart import GrowthChart
+from .choices import GrowthChoices
 from .growing import go_to_step
 from .opening import open_series_from, series_of
 from .values import ValuesModel
@@ -53,9 +50,6 @@ NOTHING = (
 )
 
 FILTERS = "Numbers (*.csv);;Parquet (*.parquet)"
-
-FOLLOWING = ("role", "layer", "part")
-"""Lines that depend on the part that the cursor is on."""
 
 
 class GrowthDock(Docked):
@@ -98,21 +92,7 @@ class GrowthDock(Docked):
         column.addWidget(self.open_button, alignment=Qt.AlignmentFlag.AlignLeft)
         column.addStretch(1)
 
-        self.metric = QComboBox()
-        for metric in METRICS:
-            self.metric.addItem(metric.title[0].upper() + metric.title[1:], metric.name)
-            self.metric.setItemData(
-                self.metric.count() - 1,
-                f"{metric.symbol}. {metric.about}",
-                Qt.ItemDataRole.ToolTipRole,
-            )
-        self.lines = QComboBox()
-        for kind, words in KINDS.items():
-            self.lines.addItem(words, kind)
-        self.log_steps = QCheckBox("log steps")
-        self.log_values = QCheckBox("log values")
-        self.loss = QCheckBox("losses")
-        self.loss.setToolTip("What the run noted in log.json or its trainer's state")
+        self.choices = GrowthChoices()
         self.chart = GrowthChart()
         self.chart.chosen.connect(self._go)
         self.values = ValuesModel(self)
@@ -134,14 +114,6 @@ class GrowthDock(Docked):
         self.status.setWordWrap(True)
         self.status.setTextFormat(Qt.TextFormat.PlainText)
 
-        choices = QFormLayout()
-        choices.setContentsMargins(0, 0, 0, 0)
-        choices.addRow("Show", self.metric)
-        choices.addRow("Lines", self.lines)
-        looks = QHBoxLayout()
-        for box in (self.log_steps, self.log_values, self.loss):
-            looks.addWidget(box)
-        looks.addStretch(1)
         foot = QHBoxLayout()
         foot.addWidget(self.watch)
         foot.addStretch(1)
@@ -150,8 +122,7 @@ class GrowthDock(Docked):
         content = QVBoxLayout(filled)
         content.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         content.addWidget(self.where)
-        content.addLayout(choices)
-        content.addLayout(looks)
+        content.addWidget(self.choices)
         content.addWidget(self.tabs, stretch=1)
         content.addWidget(self.status)
         content.addLayout(foot)
@@ -159,10 +130,7 @@ class GrowthDock(Docked):
         self._pages.addWidget(empty)
         self._pages.addWidget(filled)
 
-        self.metric.currentIndexChanged.connect(self._metric_chosen)
-        self.lines.currentIndexChanged.connect(self._metric_chosen)
-        for box in (self.log_steps, self.log_values, self.loss):
-            box.toggled.connect(self._draw_soon)
+        self.choices.changed.connect(self._draw_soon)
         self.watch.toggled.connect(self._watch_toggled)
         self.save_button.clicked.connect(self._ask)
 
@@ -182,9 +150,7 @@ class GrowthDock(Docked):
 
     def choose(self, metric: str | None = None, lines: str | None = None) -> None:
         """Draw another metric, or other lines: names of `METRICS` and `KINDS`."""
-        for box, name in ((self.metric, metric), (self.lines, lines)):
-            if name is not None and (index := box.findData(name)) >= 0:
-                box.setCurrentIndex(index)
+        self.choices.choose(metric, lines)
 
     def save(self, path: Path) -> None:
         """Write the numbers of every part at every step as CSV or Parquet, by the ending.
@@ -225,9 +191,7 @@ class GrowthDock(Docked):
         self._pages.setCurrentIndex(1)
         series = link.scan
         assert isinstance(series, Series)
-        self.loss.setVisible(bool(series.losses))
-        with QSignalBlocker(self.log_steps):
-            self.log_steps.setChecked(wants_log(places_of(series.steps)))
+        self.choices.begin(series)
         self._watch_changed()
         self._take(series)
 
@@ -253,7 +217,7 @@ class GrowthDock(Docked):
             return
         self._growth = growth
         self.status.setText("")
-        self._metric_chosen()
+        self.choices.measured(series, growth, self._part)
 
     def _failed(self, error: Exception) -> None:
         self.status.setText(str(error))
@@ -292,25 +256,15 @@ class GrowthDock(Docked):
             self.where.setText(text)
         self.chart.move_to(step)
         self.values.move_to(step)
-        if at_once or self.lines.currentData() in FOLLOWING:
-            part = link.part_at(position)
-            if part is not None and part != self._part:
-                self._part = part
-                if not at_once:
-                    self._draw_soon()
+        if not at_once and not self.choices.follows_cursor:
+            return
+        part = link.part_at(position)
+        if part is not None and part != self._part:
+            self._part = part
+            if not at_once:
+                self._draw_soon()
 
     # Drawing.
-
-    def _metric_chosen(self, *_: Any) -> None:
-        if self._growth is not None and self._series is not None:
-            wanted = wants_log_y(self._growth, self._lines(), self.metric.currentData())
-            with QSignalBlocker(self.log_values):
-                self.log_values.setChecked(wanted)
-        self._draw_soon()
-
-    def _lines(self) -> Any:
-        assert self._series is not None
-        return lines_of(self._series.anatomy, self.lines.currentData(), self._part)
 
     def _draw_soon(self, *_: Any) -> None:
         self._soon.start(0)
@@ -323,24 +277,13 @@ class GrowthDock(Docked):
         series, growth, link = self._series, self._growth, self._link
         if series is None or growth is None or link is None:
             return
+        self._part = link.part_at(link.cursor.position) or self._part
+        self.choices.measured(series, growth, self._part)
         steps = series.steps[: len(growth.steps)]
-        lines, metric = self._lines(), self.metric.currentData()
-        losses = series.losses if self.loss.isChecked() else None
-        plot = growth_plot(
-            growth,
-            steps,
-            lines,
-            metric,
-            log_x=self.log_steps.isChecked(),
-            log_y=self.log_values.isChecked(),
-            losses=losses,
-            subject=subject_of(series.anatomy, self.lines.currentData(), self._part),
-        )
         step = link.cursor.position[0]
-        self.chart.show_plot(plot, places_of(steps), step)
-        values = np.array([growth.of(metric, line.parts) for line in lines])
-        titles = [one.title for one in steps]
-        self.values.show([line.label for line in lines], titles, values, step)
+        self.chart.show_plot(self.choices.plot(), places_of(steps), step)
+        labels = [line.label for line in self.choices.drawn]
+        self.values.show(labels, [one.title for one in steps], self.choices.values(), step)
         self.table.resizeColumnsToContents()
 
     def _go(self, step: int) -> None:
