@@ -14,14 +14,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from checkpoint import gguf_writer
 from checkpoint.gguf_writer import Raw, whole, write
 from checkpoint.suite import CheckpointSuite, Recording, equal
+from checkpoint.test_header import small_memory
 from checkpoint.writer import Sample
 from napari_gpt2_tomo.base import CheckpointError
-from napari_gpt2_tomo.checkpoint import Region, open_checkpoint
+from napari_gpt2_tomo.checkpoint import Region, can_open, open_checkpoint
 from napari_gpt2_tomo.checkpoint.dtypes import STORED_TYPES
 from napari_gpt2_tomo.checkpoint.formats.gguf_cursor import FIRST_WINDOW
 from napari_gpt2_tomo.checkpoint.formats.gguf_types import TYPES
+from napari_gpt2_tomo.checkpoint.inventory import Inventory
+from napari_gpt2_tomo.checkpoint.naming import file_stem
+from napari_gpt2_tomo.checkpoint.source import MappedFile
+from napari_gpt2_tomo.display.vocabulary import Vocabulary
 from real_data import real_data
 
 BLOCKS = {one.name: one for one in TYPES.values() if not one.is_plain and one.readable}
@@ -255,8 +261,6 @@ def test_content_tells_a_file_without_its_suffix(tmp_path: Path) -> None:
 
 
 def test_tensors_of_unknown_types_are_missing_with_the_reason(tmp_path: Path) -> None:
-    from checkpoint import gguf_writer
-
     entries = [gguf_writer.tensor("a"), gguf_writer.tensor("b", (256,), 15, 32)]
     entries.append(gguf_writer.tensor("c", (7,), 99, 32 + 320))
     (tmp_path / "a.gguf").write_bytes(gguf_writer.file([], entries, bytes(400)))
@@ -315,3 +319,109 @@ def test_real_models_have_the_parts_of_their_originals(
         for name, part in expected.items():
             a, b = ours.values(found[name]), theirs.values(part)
             assert np.linalg.norm(a - b) <= error * np.linalg.norm(b), name
+
+
+def test_a_large_file_takes_no_memory(tmp_path: Path) -> None:
+    # 14 GB, of which nothing but the header is on disk.
+    shape = (400_000, 1 << 16)
+    entry = gguf_writer.tensor("w", shape, gguf_writer.NUMBERS["Q4_K"])
+    content = gguf_writer.file([], [entry])
+    path = tmp_path / "large.gguf"
+    size = shape[0] * shape[1] // 256 * 144
+    with open(path, "wb") as file:
+        file.write(content)
+        file.truncate(len(content) + size)
+    out = np.empty((64, 1 << 16), np.float32)
+    with small_memory(12_000_000), open_checkpoint(path) as checkpoint:
+        tensor = checkpoint["w"]
+        assert tensor.nbytes == size > 14e9
+        assert not tensor[399_999].any()
+        assert not tensor[::4000, 12345].any()
+        assert not tensor.codes[::4000, -1].any()
+        assert not tensor.scales[-1].any()
+        # Sixteen megabytes of values, of rows that lie apart.
+        tensor.read_into(Region(7, out.shape, (1 << 17, 1)), out)
+    assert not out.any()
+
+
+def test_says_which_bytes_a_server_would_be_asked_for(
+    opened: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tensor = opened["Q6_K"]
+    assert list(tensor.ranges(Region.whole(tensor.shape))) == []
+    monkeypatch.setattr(MappedFile, "is_remote", True)
+    monkeypatch.setattr(MappedFile, "max_gap", 0)
+    ((_, ranges),) = tensor.ranges(Region(5 * 512 + 300, (2,), (512,)))
+    recording = Recording(monkeypatch)
+    tensor.read(Region(5 * 512 + 300, (2,), (512,)))
+    assert ranges.tolist() == sorted([start, stop] for _, start, stop in recording.ranges)
+
+
+def test_an_address_tells_code_scale_and_minimum(tmp_path: Path) -> None:
+    tensors = {"a": Raw.quantised("Q4_1", np.random.default_rng(1).normal(size=(4, 64)))}
+    from napari_gpt2_tomo import scan
+
+    with scan(write(tmp_path / "a.gguf", tensors)) as opened:
+        volume = opened.volume("cube", exact=False)
+        address = volume.address(volume.voxel("a", (2, 40)))
+        value = np.float32(address.code) * np.float32(address.scale) - np.float32(address.minimum)
+        assert address.stored == value
+        assert "code" in address.quantum
+        assert "minimum" in address.quantum
+        assert "Q4_1" in address.quantum
+
+
+def test_an_inventory_counts_types(tmp_path: Path) -> None:
+    tensors = {"a": Raw.random("Q4_0", (4, 64)), "b": Raw.random("Q4_0", (32,))}
+    tensors["c"] = Raw.random("F32", (8,))
+    metadata = {"general.architecture": "llama", "general.name": "Tiny"}
+    with open_checkpoint(write(tmp_path / "a.gguf", tensors, metadata=metadata)) as checkpoint:
+        found = Inventory.of(checkpoint)
+    assert found.types["Q4_0"].tensors == 2
+    assert found.types["Q4_0"].elements == 288
+    assert found.bits == 8 * (9 * 18 + 32) / 296
+    lines = "GGUF · architecture llama · “Tiny” · 1 file · 5.243 bits per element\n"
+    assert found.describe() == lines + "tensors: 2 × Q4_0, 1 × F32"
+    assert found.to_json()["types"]["F32"] == {"tensors": 1, "elements": 8, "bytes": 32}
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("llama-q4_0.gguf", "llama-q4_0"),
+        ("qwen2.5-00001-of-00003.gguf", "qwen2.5"),
+        ("model.safetensors", "model"),
+        ("model.safetensors.index.json", "model"),
+        ("5d41402abc", "5d41402abc"),
+    ],
+)
+def test_stems_of_file_names(name: str, stem: str) -> None:
+    assert file_stem(name) == stem
+
+
+def test_titles_of_usual_names_come_from_the_file(tmp_path: Path) -> None:
+    from napari_gpt2_tomo import scan
+
+    metadata = {"general.name": "Tiny"}
+    for name, title in (("ggml-model-q8_0.gguf", "Tiny"), ("tiny-q8_0.gguf", "tiny-q8_0")):
+        path = write(tmp_path / name, {"a": Raw.random("F32", (3,))}, metadata=metadata)
+        with scan(path) as opened:
+            assert opened.name == title
+
+
+def test_its_words_are_a_vocabulary(tmp_path: Path) -> None:
+    (tmp_path / "vocab.json").write_text('{"of": 0, "another": 1}')
+    metadata = {"tokenizer.ggml.tokens": ["<unk>", "▁the", "<0x0A>", "▁cat"]}
+    path = write(tmp_path / "a.gguf", {"a": Raw.random("F32", (3,))}, metadata=metadata)
+    with open_checkpoint(path) as checkpoint:
+        words = Vocabulary.of(checkpoint)
+        assert words.find("the").id == 1
+        assert words.text(3) == " cat"
+    with open_checkpoint(write(tmp_path / "a.gguf", {"a": Raw.random("F32", (3,))})) as checkpoint:
+        assert Vocabulary.of(checkpoint).find("another").id == 1
+
+
+def test_can_be_dropped(tmp_path: Path) -> None:
+    assert can_open(write(tmp_path / "a.gguf", {"a": Raw.random("F32", (3,))}))
+    assert can_open(tmp_path)
+    assert not can_open(tmp_path / "b.gguf")

@@ -105,6 +105,11 @@ class LazyTensor(ABC):
         """
         return None
 
+    @property
+    def minima(self) -> "LazyTensor | None":
+        """What is taken off code · scale in each group, shaped like `scales`; None if nothing."""
+        return None
+
     def scale_index(self, index: tuple[int, ...]) -> tuple[int, ...]:
         """Where in `scales` and `zeros` the group of an element is; indices are not negative."""
         scales = self.scales

@@ -46,9 +46,9 @@ class Address:
         The unit index under its own name where it has one.
     step
         Of a series: which checkpoint it is in, e.g. ``"step 250"``.
-    scheme, code, zero, scale
+    scheme, code, zero, scale, minimum
         Of a quantised tensor: how, in words, the integer that is stored, the integer that
-        would mean 0 if there is one, and what it is multiplied with.
+        would mean 0 if there is one, what it is multiplied with, and what is then subtracted.
     """
 
     tensor: str
@@ -71,6 +71,7 @@ class Address:
     code: int | None = None
     zero: int | None = None
     scale: float | None = None
+    minimum: float | None = None
 
     def __str__(self) -> str:
         return " · ".join(line for line in self.lines if line != self.quantum)
@@ -96,6 +97,8 @@ class Address:
         words = [f"code {self.code}{zero}"] if self.code is not None else []
         if self.scale is not None:
             words.append(f"scale {self.scale:.4g}")
+        if self.minimum is not None:
+            words.append(f"minimum {self.minimum:.4g}")
         return " · ".join([*words, self.scheme.split(",")[0]])
 
     @property
@@ -153,7 +156,8 @@ def _quantum(tensor: LazyTensor, index: tuple[int, ...]) -> dict[str, Any]:
     if tensor.codes is not None:
         found["code"] = np.asarray(tensor.codes[index]).item()
     group = tensor.scale_index(index) if tensor.scales is not None else ()
-    for name, numbers in (("scale", tensor.scales), ("zero", tensor.zeros)):
+    numbers_of = {"scale": tensor.scales, "zero": tensor.zeros, "minimum": tensor.minima}
+    for name, numbers in numbers_of.items():
         if numbers is not None:
             found[name] = np.asarray(numbers[group]).item()
     return found

@@ -1,6 +1,7 @@
 """Tensors of a GGUF file that are stored as blocks of quantised values."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 from ..quantised.blocks import BlockTensor
 from ..region import Region
 from ..source import ByteSource
+from ..stored import StoredTensor
+from ..tensor import LazyTensor
 from .gguf_codes import CODES
 from .gguf_decode import decode_blocks
 from .gguf_types import BlockType
@@ -54,6 +57,17 @@ class _Blocks(BlockTensor):
         self._source = source
         self._start = start
         self._item = np.dtype((np.void, kind.nbytes))
+        self._row_bytes = self.columns // each * kind.nbytes
+
+    def needs(self, rows: slice, columns: slice) -> Iterator[tuple[LazyTensor, Region]]:
+        """The bytes of a box's blocks."""
+        stored = StoredTensor(
+            self.name, (self.rows, self._row_bytes), "U8", self._source, self._start
+        )
+        each, nbytes = self.grain[1], self.kind.nbytes
+        first, last = columns.start // each * nbytes, columns.stop // each * nbytes
+        offset = rows.start * self._row_bytes + first
+        yield stored, Region(offset, (rows.stop - rows.start, last - first), (self._row_bytes, 1))
 
     def _blocks(self, rows: slice, columns: slice) -> NDArray[np.uint8]:
         """The bytes of a box's blocks, ``(rows, blocks, bytes)``, read-only, in C order."""
