@@ -128,9 +128,7 @@ def _pictures(
     fixed = {axis: volume.shape[axis] // 3 for axis in range(1, volume.ndim - 2)}
     for i, step in enumerate(opened.steps):
         written.append(folder / f"section-{i:04d}-{step.name}.png")
-        save_section(
-            volume, {0: i, **fixed}, written[-1], console.transfer, console.window.limits
-        )
+        save_section(volume, {0: i, **fixed}, written[-1], console.transfer, console.window.limits)
     return written
 
 
