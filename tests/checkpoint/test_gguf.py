@@ -70,12 +70,12 @@ def opened(tmp_path_factory: pytest.TempPathFactory, samples: dict[str, Raw]) ->
 
 
 def test_types_are_those_of_the_package() -> None:
-    for kind, sizes in gguf.GGML_QUANT_SIZES.items():
-        one = TYPES[int(kind)]
-        assert (one.name, one.values, one.nbytes) == (kind.name, *sizes)
-        assert not one.is_plain or one.name in STORED_TYPES
-        decodable = kind in gguf.quants._type_traits
-        assert one.is_plain or one.readable == decodable, f"{one.name} can be decoded now"
+    for one in TYPES.values():
+        kind = gguf.GGMLQuantizationType(one.number)
+        assert (one.name, one.values, one.nbytes) == (kind.name, *gguf.GGML_QUANT_SIZES[kind])
+        assert one.is_plain == (one.name in STORED_TYPES)
+        # What neither can decode yet may come with another release of the package.
+        assert one.is_plain or not one.readable or kind in gguf.quants._type_traits
 
 
 @pytest.mark.parametrize("kind", BLOCKS)
