@@ -2,7 +2,8 @@
 
     python benchmarks/dequantise.py [--json FILE]
 
-GGUF's peer is the ``gguf`` package, on the same bytes in memory; what is measured is everything
+GGUF's peer is the ``gguf`` package, that of quantised safetensors plain PyTorch in one thread
+(`dequantise_safetensors`), both on the same bytes in memory; what is measured is everything
 that a tensor does to give its values, reading of the file included. Random blocks with sane
 scales; files are warm.
 """
@@ -11,8 +12,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import data
+import dequantise_safetensors as safetensors
 import gguf
 import numpy as np
+import torch
 from measure import Peak, Report, arguments, interleaved, median, ratio
 from numpy.typing import NDArray
 
@@ -43,7 +46,38 @@ def main() -> None:
             rows += parts_of(checkpoint[name], repeats)
     report.table("GGUF, parts of the same", rows)
     path.unlink()
+    path = home / "dequantise.safetensors"
+    cases = safetensors.write(path)
+    torch.set_num_threads(1)
+    with open_checkpoint(path) as checkpoint:
+        rows = [beside_torch(checkpoint[case.name], case, repeats) for case in cases]
+    report.table(f"Safetensors, {safetensors.N} × {safetensors.N}, one thread", rows)
+    path.unlink()
     report.finish()
+
+
+def beside_torch(
+    tensor: LazyTensor, case: safetensors.Case, repeats: int
+) -> dict[str, str | float]:
+    """Speed of a whole tensor beside plain PyTorch's; both have to give the same values."""
+    whole, out = Region.whole(tensor.shape), np.empty(tensor.shape, np.float32)
+    tensor.read_into(whole, out)
+    if not np.array_equal(out, case.theirs().numpy()):
+        raise SystemExit(f"{case.name}: not the same values")
+    times = interleaved(
+        {"ours": lambda: tensor.read_into(whole, out), "torch": case.theirs}, repeats
+    )
+    with Peak() as peak:
+        tensor.read_into(whole, out)
+    seconds = median(times["ours"])
+    return {
+        "scheme": case.name.removesuffix(".weight"),
+        "million values/s": tensor.size / seconds / 1e6,
+        "GB/s of codes": tensor.nbytes / seconds / 1e9,
+        "PyTorch": tensor.size / median(times["torch"]) / 1e6,
+        "times as fast": ratio(times, "torch", "ours"),
+        "MB beside the values": peak.above / 1e6,
+    }
 
 
 def write(path: Path) -> Mapping[str, NDArray[np.uint8]]:
