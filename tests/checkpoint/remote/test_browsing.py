@@ -155,3 +155,10 @@ def test_a_large_model_is_browsed_in_little_memory(server: RangeServer) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 300e6
+
+
+def test_without_a_cache_nothing_is_read_twice(server: RangeServer, monkeypatch) -> None:
+    monkeypatch.setenv("NAPARI_GPT2_TOMO_REMOTE_GB", "0")
+    url, header = serve(server, "/model.safetensors", llama(1024, 4, 2816))
+    sent, _, nbytes = first_picture(server, url, "q", 2)
+    assert sent <= 1.1 * nbytes + 2 * header + 2**16

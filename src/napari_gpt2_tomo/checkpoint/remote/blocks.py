@@ -93,12 +93,17 @@ class BlockStore:
         The file's address, without secrets.
     version
         What tells this version of it from others.
+
+    Attributes
+    ----------
+    writable
+        Whether blocks are kept: the user wants some, and the disk takes them.
     """
 
     def __init__(self, name: str, version: str) -> None:
         self.folder = remote_folder() / _key(name) / _key(version)
         self._locks = [threading.Lock() for _ in range(16)]
-        self._writable = cache_bytes() > 0
+        self.writable = cache_bytes() > 0
 
     def get(self, block: int) -> tuple[int, NDArray[np.uint8]]:
         """The map of the pages of a block that are held, and these pages, ``(n, PAGE)``.
@@ -124,7 +129,7 @@ class BlockStore:
 
     def put(self, start: int, data: NDArray[np.uint8]) -> None:
         """Keep bytes from `start`, a multiple of the page, to a page's or the file's end."""
-        if not self._writable or not data.size:
+        if not self.writable or not data.size:
             return
         missing = -data.size % PAGE
         padded = np.concatenate((data, np.zeros(missing, np.uint8))) if missing else data
@@ -137,7 +142,7 @@ class BlockStore:
                 self._merge(block, low - block * PAGES, pages[low - first : high - first])
         except OSError:
             # No space, no permission: reading goes on without a cache.
-            self._writable = False
+            self.writable = False
             return
         _written(data.size)
 

@@ -118,8 +118,8 @@ class HttpSource(ByteSource):
 
     def prefetch(self, ranges: Ranges) -> None:
         """Bring bytes that will be read into the cache, with as few waits as possible."""
-        if self._store is None:
-            return
+        if self._store is None or not self._store.writable:
+            return  # Nothing would be left of it when it is read.
         missing = self._missing(paged(ranges, PAGE, self.size))
         self._fetch(missing, lambda start, data: None)
 
