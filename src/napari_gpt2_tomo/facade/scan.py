@@ -27,6 +27,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Scan"]
 
+_USUAL_NAMES = (
+    "model",
+    "ggml-model",
+    "pytorch_model",
+    "diffusion_pytorch",
+    "consolidated.",
+    "ckpt",
+    "weights",
+)
+"""How files begin that are called like those of all models; their folder tells which it is."""
+
 
 class Scan:
     """A checkpoint that is looked at; opening reads headers only.
@@ -92,7 +103,7 @@ class Scan:
         if isinstance(path, Path) and path.is_dir():
             return path.resolve().name
         stem = file_stem(path.name)
-        generic = stem.startswith(("model", "ggml-model", "pytorch_model", "diffusion_pytorch"))
+        generic = stem.startswith(_USUAL_NAMES)
         said = self.checkpoint.metadata.get("general.name")
         if generic and said:
             return said

@@ -27,9 +27,6 @@ NOTHING: list[Any] = [(None,)]
 DROP_SECONDS = 2.0
 """Shards that are dropped together arrive one by one within this time."""
 
-MISSING_SHOWN = 5
-"""Absent tensors that are named in a notification."""
-
 SESSION = ".tomo.json"
 """How the name of a scan session's file ends, see `display.state`."""
 
@@ -156,6 +153,7 @@ def layers_of(
     scan: "Scan", name: str | None = None, volume: "Volume | None" = None
 ) -> "list[LayerData]":
     """Layers of a scan that was opened for them, by default in the layout that is preferred."""
+    from ..checkpoint.inventory import why_missing
     from .console.notice import expect
     from .layers import layer_data
     from .link import ScanLink
@@ -165,11 +163,8 @@ def layers_of(
     layers = layer_data(link)
     expect()
     remember_scan(scan.checkpoint.path)
-    missing = [f"{name}: {why}" for name, why in scan.checkpoint.missing.items()]
-    notes = [note for note in scan.anatomy.notes if note not in USUAL]
-    notes += missing[:MISSING_SHOWN]
-    if len(missing) > MISSING_SHOWN:
-        notes.append(f"… and {len(missing) - MISSING_SHOWN} more tensors")
+    notes = [*scan.checkpoint.notes, *(it for it in scan.anatomy.notes if it not in USUAL)]
+    notes += why_missing(scan.checkpoint.missing)
     if notes:
         from napari.utils.notifications import show_info
 

@@ -49,8 +49,8 @@ def notes():
 
 
 def test_only_activities_are_claimed(stored, archive, tmp_path):
-    other = tmp_path / "other_activations.npz"
-    np.savez(other, weights=np.zeros(3))
+    other = tmp_path / "other_activations.npy"
+    np.save(other, np.zeros(3))
     assert reader.get_reader(str(stored)) is not None
     assert reader.get_reader([str(archive)]) is not None
     assert reader.get_reader(str(other)) is None
@@ -59,6 +59,15 @@ def test_only_activities_are_claimed(stored, archive, tmp_path):
     foreign.mkdir()
     (foreign / "zarr.json").write_text('{"attributes": {"ome": {}}}')
     assert reader.get_reader(str(foreign)) is None
+
+
+def test_an_archive_of_an_activity_is_no_checkpoint(archive, tmp_path):
+    """Though it is one of numpy's, as those of weights are."""
+    weights = tmp_path / "weights.npz"
+    np.savez(weights, **{"h.0.attn.c_attn.weight": np.zeros((4, 12), np.float32)})
+    assert reader._is_activity(str(archive))
+    assert not reader._is_activity(str(weights))
+    assert reader.get_reader([str(archive), str(weights)]) is not None
 
 
 def test_a_folder_opens_as_layers_and_comes_to_the_desk(viewer, stored, settle, qtbot):
