@@ -6,7 +6,10 @@ from typing import Any
 
 from .tensor import Checkpoint
 
-__all__ = ["Inventory", "TypeCount"]
+__all__ = ["Inventory", "TypeCount", "why_missing"]
+
+MOST_REASONS = 5
+"""A file with many different faults would fill the screen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,27 @@ class TypeCount:
     nbytes: int = 0
 
 
+def why_missing(missing: Mapping[str, str], most: int = MOST_REASONS) -> list[str]:
+    """Why tensors cannot be read, in a line for each reason.
+
+    Parameters
+    ----------
+    missing
+        As `Checkpoint.missing` has it.
+    most
+        Reasons beyond so many are only counted.
+    """
+    names: dict[str, list[str]] = {}
+    for name, why in missing.items():
+        names.setdefault(why, []).append(name)
+    lines = [
+        f"{same[0]}: {why}" if len(same) == 1 else f"{len(same)} tensors ({same[0]}, …): {why}"
+        for why, same in list(names.items())[:most]
+    ]
+    rest = sum(len(same) for same in list(names.values())[most:])
+    return [*lines, f"… and {rest} more tensors"] if rest else lines
+
+
 @dataclass(frozen=True)
 class Inventory:
     """What a checkpoint stores.
@@ -40,6 +64,8 @@ class Inventory:
         How many hold tensors.
     types
         By name of the element type, the one with most elements first.
+    missing
+        Tensors that cannot be read, and why.
     """
 
     format: str
@@ -47,6 +73,7 @@ class Inventory:
     architecture: str | None
     files: int
     types: Mapping[str, TypeCount]
+    missing: Mapping[str, str]
 
     @classmethod
     def of(cls, checkpoint: Checkpoint) -> "Inventory":
@@ -65,6 +92,7 @@ class Inventory:
             metadata.get("general.architecture"),
             len(checkpoint.files),
             dict(ordered),
+            checkpoint.missing,
         )
 
     @property
@@ -74,7 +102,7 @@ class Inventory:
         return 8 * sum(count.nbytes for count in self.types.values()) / elements if elements else 0
 
     def describe(self) -> str:
-        """Two lines: the file, and its element types by tensor."""
+        """Lines for a person: the file, its element types by tensor, and what cannot be read."""
         head = [self.format]
         if self.architecture:
             head.append(f"architecture {self.architecture}")
@@ -83,7 +111,8 @@ class Inventory:
         head.append(f"{self.files} file{'s' * (self.files != 1)}")
         head.append(f"{self.bits:.4g} bits per element")
         types = ", ".join(f"{count.tensors} × {name}" for name, count in self.types.items())
-        return f"{' · '.join(head)}\ntensors: {types or 'none'}"
+        first = [" · ".join(head), f"tensors: {types or 'none'}"]
+        return "\n".join([*first, *(f"missing: {line}" for line in why_missing(self.missing))])
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain data."""
@@ -99,4 +128,5 @@ class Inventory:
                 }
                 for name, count in self.types.items()
             },
+            "missing": dict(self.missing),
         }  # fmt: skip
