@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import napari_gpt2_tomo as tomo
 from comparison.models import LAYERS, D, gpt2, neox, parts
-from napari_gpt2_tomo.base import Cancelled, SilentProgress, TomoError
+from napari_gpt2_tomo.base import Cancelled, LayoutError, SilentProgress, TomoError
 from napari_gpt2_tomo.comparison import Comparison, compare
 from napari_gpt2_tomo.comparison import difference as difference_module
 from real_data import real_data
@@ -253,8 +253,17 @@ def test_scans_that_were_handed_in_stay_open(folders):
 
 def test_a_difference_has_no_circuits(compared):
     comparison, _ = compared
-    with pytest.raises(TomoError, match="circuits"):
+    assert "circuits" not in comparison.layouts
+    assert "heads" in comparison.layouts
+    with pytest.raises(LayoutError, match="circuits"):
         comparison.volume("circuits", role="qk")
+
+
+def test_a_difference_has_a_sign_and_a_flip_has_none(folders):
+    sides = folders["first", "gpt2"], folders["second", "gpt2"]
+    for kind, signal in (("absolute", "signed"), ("relative", "signed"), ("sign", "magnitude")):
+        with compare(*sides, kind) as comparison:
+            assert comparison.volume().signal == signal
 
 
 def test_training_steps_of_a_real_model():

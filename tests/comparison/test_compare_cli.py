@@ -78,3 +78,31 @@ def test_what_does_not_exist_is_said(folders, options):
     result = called(before, after, *options)
     assert result.exit_code != 0
     assert "relative" in result.output
+
+
+def test_values_that_are_nan_are_told_and_no_number_is_made_of_them(folders, tmp_path):
+    before, _, _ = folders
+    broken = parts(1)
+    broken["L0.up"] = broken["L0.up"] * np.float32(np.nan)
+    broken["L1.q"] = broken["L1.q"].copy()
+    broken["L1.q"][0, 0] = np.inf
+    after = gpt2(tmp_path / "broken", broken)
+    count = broken["L0.up"].size + 1
+    result = called(before, after)
+    assert result.exit_code == 0
+    assert result.output.splitlines()[-1] == (
+        f"{count:,} values are NaN or infinite; they are left out."
+    )
+    assert "nan%" not in result.output
+    text = called(before, after, "--json").output
+    found = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert found["nonfinite"] == count
+    assert {row["part"]: row["cosine"] for row in found["parts"]}["L0.up"] is None
+
+
+def test_an_adapter_cannot_be_the_first(folders):
+    before, _, root = folders
+    adapter = write_adapter(root / "first", pair("h.0.attn.c_attn", 36, 12), fan_in_fan_out=True)
+    result = called(adapter, before)
+    assert result.exit_code == 1
+    assert "give its base model first" in " ".join(result.output.split())

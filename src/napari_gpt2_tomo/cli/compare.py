@@ -1,5 +1,6 @@
 """Two models against each other: ``compare``."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,8 @@ __all__ = ["compare"]
 
 SORTED = ("relative", "rmse", "largest", "snr", "cosine", "flips", "rank", "energy")
 """Columns that the table can be sorted by."""
+
+MEGABYTE = 1_000_000
 
 RISING = ("snr", "cosine")
 """Columns whose smallest values mean the largest change: these come first."""
@@ -73,10 +76,12 @@ def compare(
                 typer.echo(to_text(_as_data(comparison, table, shown)))
                 return
             _print(comparison, table, shown)
-            _tell_rest(len(rows) - len(shown), len(table) - len(rows))
+            _tell_rest(len(rows) - len(shown), len(table) - len(rows), _n_left_out(table))
     for path in (csv, html):
         if path is not None:
-            typer.echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB", err=True)
+            size = path.stat().st_size
+            written = f"{size / 1e6:.1f} MB" if size >= MEGABYTE else f"{size / 1e3:.0f} kB"
+            typer.echo(f"{path}: {written}", err=True)
 
 
 def _sorted(table: "ChangeTable", by: str) -> "list[ChangeRow]":
@@ -97,12 +102,23 @@ def _as_data(
         "a": str(comparison.a.checkpoint.path),
         "b": str(comparison.b.checkpoint.path),
         "statement": comparison.statement.split("\n"),
-        "relative": total.relative,
-        "cosine": total.cosine,
-        "rmse": total.rmse,
-        "snr": total.snr,
-        "parts": [asdict(row) for row in rows],
+        "relative": _plain(total.relative),
+        "cosine": _plain(total.cosine),
+        "rmse": _plain(total.rmse),
+        "snr": _plain(total.snr),
+        "nonfinite": _n_left_out(table),
+        "parts": [{key: _plain(cell) for key, cell in asdict(row).items()} for row in rows],
     }
+
+
+def _plain(value: object) -> object:
+    """A value as JSON has it, which knows neither NaN nor infinity: null."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _n_left_out(table: "ChangeTable") -> int:
+    """Values that are NaN or infinite in one of the two."""
+    return sum(row.parameters for row in table) - table.total.n
 
 
 def _print(comparison: "Comparison", table: "ChangeTable", rows: "list[ChangeRow]") -> None:
@@ -131,11 +147,13 @@ def _print(comparison: "Comparison", table: "ChangeTable", rows: "list[ChangeRow
         typer.echo("  ".join(words).rstrip())
 
 
-def _tell_rest(cut: int, equal: int) -> None:
+def _tell_rest(cut: int, equal: int, left_out: int) -> None:
     if cut:
         typer.echo(f"… and {cut} more parts that differ (--top 0 prints all)")
     if equal:
         typer.echo(f"{equal} parts are equal, value for value.")
+    if left_out:
+        typer.echo(f"{left_out:,} values are NaN or infinite; they are left out.")
 
 
 def _cells(row: "ChangeRow", table: "ChangeTable") -> tuple[str, ...]:
@@ -149,10 +167,17 @@ def _numbers(
     relative: float, largest: float, rmse: float, snr: float, cosine: float, flips: float
 ) -> tuple[str, ...]:
     return (
-        f"{relative:.4g}",
-        f"{largest:.4g}",
-        f"{rmse:.4g}",
-        "∞" if snr == float("inf") else f"{snr:.2f}",
-        f"{cosine:.6f}",
-        f"{flips:.2%}",
+        _written(relative, ".4g"),
+        _written(largest, ".4g"),
+        _written(rmse, ".4g"),
+        _written(snr, ".2f"),
+        _written(cosine, ".6f"),
+        _written(flips, ".2%"),
     )
+
+
+def _written(value: float, pattern: str) -> str:
+    """A number for a person; a dash where there is none, as in a part that is all NaN."""
+    if math.isnan(value):
+        return "–"
+    return "∞" if value == math.inf else f"{value:{pattern}}"

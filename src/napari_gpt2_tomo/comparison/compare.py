@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from ..anatomy import Anatomy
-from ..base import Progress, TomoError
+from ..base import LayoutError, Progress, TomoError
 from ..facade import Scan
+from ..volume.choice import layouts_of
 from ..volume.layouts.layout import Layout
 from ..volume.volume import Volume
 from .difference import DifferenceCheckpoint, Kind, check_kind
@@ -16,7 +17,7 @@ from .measure import Measures
 from .table import ChangeTable
 from .volume import DifferenceVolume
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["Comparison", "compare", "refuse_adapter"]
 
 SUFFIX: dict[Kind, str] = {"absolute": "", "relative": " (in σ)", "sign": " (sign flips)"}
 
@@ -107,6 +108,13 @@ class Comparison(Scan):
         """The signal that shows the difference best: differences have signs, flips have none."""
         return "magnitude" if self.kind == "sign" else "signed"
 
+    @property
+    def layouts(self) -> tuple[str, ...]:
+        """The layouts that can show it. Circuits can not: they are products of a model's weights,
+        and the product of two differences is no difference of products.
+        """
+        return tuple(name for name in layouts_of(self.anatomy) if name != "circuits")
+
     def table(self, *, ranks: bool = False, progress: Progress | None = None) -> ChangeTable:
         """How much every part changed; reads both checkpoints once, then never again.
 
@@ -135,13 +143,13 @@ class Comparison(Scan):
     def volume(
         self,
         layout: str = "auto",
-        signal: str = "signed",
+        signal: str | None = None,
         reduction: str | None = None,
         **options: Any,
     ) -> Volume:
         """Voxels of the difference; options as those of `Scan.volume`.
 
-        Of ``"sign"`` a coarse voxel shows the share of flips, unless `reduction` says otherwise.
+        Without a signal it is the `usual_signal`. Of ``"sign"`` a coarse voxel shows the share of flips, unless `reduction` says otherwise.
 
         Raises
         ------
@@ -149,9 +157,10 @@ class Comparison(Scan):
             The layout, signal, reduction, tensor or role does not exist here.
         """
         if layout == "circuits":
-            raise TomoError(
+            raise LayoutError(
                 "A difference has no circuits: show those of the two models side by side."
             )
+        signal = signal or self.usual_signal
         if self.kind == "sign" and reduction is None and signal in ("signed", "magnitude"):
             reduction = "mean"
         return super().volume(layout, signal, reduction, **options)
@@ -218,17 +227,29 @@ def compare(
         raise
 
 
+def refuse_adapter(side: str | os.PathLike[str]) -> None:
+    """Refuse a LoRA adapter as the first of two models: alone it is none.
+
+    Raises
+    ------
+    TomoError
+        It is one.
+    """
+    if is_adapter(side):
+        raise TomoError(
+            f"{os.fspath(side)} is a LoRA adapter: give its base model first, and the adapter "
+            "as the second of the two."
+        )
+
+
 def _opened(
     side: Scan | str | os.PathLike[str], owned: list[Scan], base: Scan | None = None
 ) -> Scan:
     if isinstance(side, Scan):
         return side
-    if is_adapter(side):
-        if base is None:
-            raise TomoError(
-                f"{os.fspath(side)} is a LoRA adapter: give its base model first, "
-                "compare(base, adapter)."
-            )
+    if base is None:
+        refuse_adapter(side)
+    if base is not None and is_adapter(side):
         owned.append(adapted(base, side))
     else:
         owned.append(Scan(side))

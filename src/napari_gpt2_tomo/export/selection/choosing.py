@@ -285,7 +285,8 @@ def _section_box(layout: BlockLayout | CubeLayout, section: int | Sequence[int])
         axes = " and ".join(
             f"{axis} (0 to {n - 1})" for axis, n in zip(layout.axes, lead, strict=False)
         )
-        raise LayoutError(f"There is no section {section}: it is a number of {axes}.")
+        wanted = ", ".join(map(str, at))
+        raise LayoutError(f"There is no section {wanted}: it is a number of {axes}.")
     ahead = tuple((i, i + 1) for i in at)
     plane = (*ahead, *((0, n) for n in layout.shape[-2:]))
     if isinstance(layout, BlockLayout):

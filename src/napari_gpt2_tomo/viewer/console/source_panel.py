@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel
 from superqt import QSearchableComboBox
 
 from ...base import LayoutError, TomoError
+from ...comparison import Comparison
 from ...volume.choice import Choice, layouts_of, roles_of
 from ...volume.reading.signal import resolve_reduction
 from ...volume.volume import LAYOUTS
@@ -92,9 +93,10 @@ class SourcePanel(Panel):
         if link is None:
             return
         self.listen(link.switched, self._show)
-        known = layouts_of(link.scan.anatomy)
+        scan = link.scan
+        known = scan.layouts if isinstance(scan, Comparison) else layouts_of(scan.anatomy)
         self.layout_.fill((name, *LAYOUT_TITLES[name]) for name in LAYOUTS)
-        self.layout_.allow(known, "This checkpoint does not tell what the layout needs")
+        self.layout_.allow(known, "This scan does not have what the layout needs")
         self.signal.fill((name, *title) for name, title in SIGNAL_TITLES.items())
         self.reduction.fill((name, *title) for name, title in REDUCTION_TITLES.items())
         with QSignalBlocker(self.tensor):
