@@ -135,10 +135,22 @@ def test_a_name_is_found_in_the_cache_of_the_hub(folder, tmp_path, monkeypatch):
 
 
 def test_files_that_are_no_model_say_what_they_are():
-    with pytest.raises(TomoError, match="GGUF"):
+    with pytest.raises(TomoError, match=r"stories260K\.gguf can be looked at, but not run"):
         LanguageModel.load(real_data("gguf/stories260K.gguf"))
     with pytest.raises(TomoError, match=r"quantised \(gptq\)"):
         LanguageModel.load(real_data("gptq/stories260K-gptq-4bit"))
+
+
+def test_other_weights_than_those_that_were_named_are_not_run(folder, tmp_path):
+    """Transformers would take the safetensors beside the file."""
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    np.savez(tmp_path / "weights.npz", a=np.zeros(3))
+    with pytest.raises(TomoError, match=r"weights\.npz can be looked at, but not run"):
+        LanguageModel.load(tmp_path / "weights.npz")
+    assert LanguageModel.load(tmp_path).path == tmp_path
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(TomoError, match=r"weights\.npz can be looked at, but not run"):
+        LanguageModel.load(tmp_path)
 
 
 def test_a_folder_without_a_config(folder, tmp_path):

@@ -1,6 +1,7 @@
 """Where a model lies: its folder, its weights, its config; local files only."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from ...checkpoint import open_checkpoint
 from ...checkpoint.address import address_of
 from ...checkpoint.built_in import built_in
 from ...checkpoint.companions import CONFIG_NAME
-from ...checkpoint.registry import STANDARD_NAMES
-from ...checkpoint.shards import shard_stem
+from ...checkpoint.open import checkpoints_in
+from ...checkpoint.place import LocalPlace
+from ...checkpoint.registry import STANDARD_NAMES, format_named
+from ...checkpoint.shards import INDEX_SUFFIX, shard_stem
 from .quiet import first_line, quiet
 
 __all__ = ["Place", "find_place", "read_config"]
@@ -80,8 +83,12 @@ def find_place(path: "str | os.PathLike[str] | Any") -> Place:
     made = built_in(path) if checkpoint is None else None
     place = made or Path(checkpoint.path if checkpoint is not None else path).expanduser()
     if place.is_dir():
+        if not any(_is_run(name) for name in os.listdir(place)):
+            _refuse_format(place, checkpoints_in(LocalPlace(place)))
         return Place(place, anatomy=anatomy)
     if place.is_file():
+        if not _is_run(place.name) and format_named(place.name) is not None:
+            _refuse_format(place.parent, (place.name,))
         if not (place.parent / CONFIG_NAME).is_file():
             open_checkpoint(place).close()  # Says what else the file is, if it is no checkpoint.
         usual = place.name in STANDARD_NAMES or shard_stem(place.name) is not None
@@ -91,6 +98,25 @@ def find_place(path: "str | os.PathLike[str] | Any") -> Place:
     if name.count("/") > 1 or place.is_absolute() or not name.strip():
         raise TomoError(f"{place} does not exist.")
     return Place(_downloaded(name))
+
+
+def _is_run(name: str) -> bool:
+    """Whether transformers loads weights from a file of this name."""
+    file = name.removesuffix(INDEX_SUFFIX)
+    return file.endswith(".safetensors") or (
+        file.startswith("pytorch_model") and file.endswith(".bin")
+    )
+
+
+def _refuse_format(folder: Path, names: Sequence[str]) -> None:
+    """Say that a file of weights can be looked at, but not run; else others would be run for it."""
+    if names:
+        raise TomoError(
+            f"{folder / names[0]} can be looked at, but not run: transformers loads .safetensors "
+            f"files and pytorch_model.bin. Open the model that it was made from, or save its "
+            f"tensors as model.safetensors, with the {CONFIG_NAME} and the tokenizer of the model "
+            f"beside it."
+        )
 
 
 def _downloaded(name: str) -> Path:
