@@ -55,7 +55,7 @@ def scan(folder):
 @pytest.fixture(scope="module")
 def table(scan):
     details = exact_details(scan.checkpoint, scan.anatomy)
-    return PartTable(scan.anatomy, scan.statistics(), details)
+    return PartTable(scan.anatomy, scan.statistics(), details, scan.checkpoint)
 
 
 def test_the_numbers_are_those_of_numpy(scan, table):

@@ -126,6 +126,13 @@ def test_volumes_are_those_of_the_model(
                 assert np.allclose(left, right, rtol=1e-5, atol=0)
         assert np.isclose(np.square(np.asarray(a.levels[0])).sum(),
                           np.square(np.asarray(b.levels[0])).sum(), rtol=1e-5)  # fmt: skip
+        rows = {row.tensor: row.stored for row in mine.part_table(details=False)}
+        assert (
+            rows["model.layers.0.mlp.up_proj.weight"]
+            .removeprefix("bitsandbytes ")
+            .startswith(scheme.split()[0])
+        )
+        assert rows["model.norm.weight"] == "F32"
         exact, known = mine.statistics(), other.statistics()
         assert np.allclose(exact.sigma, known.sigma, rtol=1e-5)
         assert np.array_equal(exact.n, known.n)

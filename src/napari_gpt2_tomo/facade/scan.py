@@ -154,7 +154,7 @@ class Scan:
 
         measure = exact_details(self.checkpoint, self.anatomy, progress) if details else None
         found = measure or stored_details(self.checkpoint, self.anatomy)
-        return PartTable(self.anatomy, self.statistics(exact=details), found)
+        return PartTable(self.anatomy, self.statistics(exact=details), found, self.checkpoint)
 
     def expert_table(
         self, *, exact: bool = True, progress: Progress | None = None

@@ -123,7 +123,8 @@ class StatisticsTab(QWidget):  # type: ignore[misc]
     def _table(self) -> PartTable | None:
         if self._link is None or not self._listed():
             return None
-        return PartTable(self._link.scan.anatomy, self._link.volume.statistics, self._details)
+        scan, statistics = self._link.scan, self._link.volume.statistics
+        return PartTable(scan.anatomy, statistics, self._details, scan.checkpoint)
 
     def _set_model(self, model: StatisticsModel | None) -> None:
         old, selection = self.table.model(), self.table.selectionModel()

@@ -138,7 +138,7 @@ class StatisticsModel(QAbstractTableModel):  # type: ignore[misc]
             if name == "part":
                 return index.row()
             return row.parameters if name == "shape" else _key(value)
-        if role == ROLES.TextAlignmentRole and name not in ("part", "shape", "tensor"):
+        if role == ROLES.TextAlignmentRole and name not in ("part", "shape", "tensor", "stored"):
             return RIGHT
         return None
 

@@ -3,11 +3,12 @@
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import overload
 
 from ...anatomy.anatomy import Anatomy
+from ...checkpoint.tensor import LazyTensor
 from .details import NEAR_SIGMAS, Details
 from .summary import Statistics
 
@@ -28,6 +29,7 @@ COLUMNS: dict[str, str] = {
     "nonfinite": "Values that are NaN or infinite; the other columns leave them out",
     "shape": "Its shape: channel × unit for a matrix on the residual stream",
     "tensor": "The stored tensor that the part lies in",
+    "stored": "Element type of that tensor, or how it is quantised",
 }
 """Columns of the table, and what each one says."""
 
@@ -53,6 +55,7 @@ class PartRow:
     nonfinite: int
     shape: tuple[int, ...]
     tensor: str
+    stored: str | None
 
 
 class PartTable(Sequence[PartRow]):
@@ -66,6 +69,8 @@ class PartTable(Sequence[PartRow]):
         Of the same parts.
     details
         Of the same parts; without them some columns are empty.
+    tensors
+        Those that the parts lie in; without them it is not told how they are stored.
 
     Attributes
     ----------
@@ -74,7 +79,11 @@ class PartTable(Sequence[PartRow]):
     """
 
     def __init__(
-        self, anatomy: Anatomy, statistics: Statistics, details: Details | None = None
+        self,
+        anatomy: Anatomy,
+        statistics: Statistics,
+        details: Details | None = None,
+        tensors: Mapping[str, LazyTensor] | None = None,
     ) -> None:
         self.estimate = statistics.estimate
         self.complete = details is not None
@@ -90,6 +99,7 @@ class PartTable(Sequence[PartRow]):
                 int(statistics.nonfinite[i]),
                 part.shape,
                 part.tensor,
+                None if tensors is None else _stored(tensors[part.tensor]),
             )
             for i, part in enumerate(anatomy.parts)
         ]
@@ -116,6 +126,10 @@ class PartTable(Sequence[PartRow]):
     def __repr__(self) -> str:
         kind = "estimated" if self.estimate else "exact"
         return f"<PartTable of {len(self)} parts, {kind}>"
+
+
+def _stored(tensor: LazyTensor) -> str:
+    return tensor.scheme or tensor.stored
 
 
 def _details(
