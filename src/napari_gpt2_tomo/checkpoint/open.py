@@ -1,7 +1,7 @@
 """Which reader opens which path."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..base import CheckpointError
@@ -105,7 +105,7 @@ def can_open(path: str | os.PathLike[str]) -> bool:
             return is_model(address)
         place = Path(path).expanduser()
         if place.is_dir():
-            return bool(_found(LocalPlace(place)))
+            return any(_told(LocalPlace(place)))
         return place.is_file() and _is_ours(LocalPlace(place.parent), place.name)
     except (OSError, ValueError, TypeError, RuntimeError, CheckpointError):
         return False
@@ -155,13 +155,21 @@ def _format(place: Place, name: str) -> Format | None:
 
 def _found(place: Place) -> tuple[tuple[Format, str], ...]:
     """Format and name of every checkpoint in a folder, the most likely meant first."""
-    names = [name for name in place.names() if any(_counts(it, name) for it in formats_named(name))]
-    told = [(_format(place, name), name) for name in names]
+    told = list(_told(place))
     return tuple(
         (one, name)
         for one in FORMATS
-        for name in _ranked(one, (name for it, name in told if it is one and _counts(one, name)))
+        for name in _ranked(one, (name for format_, name in told if format_ is one))
     )
+
+
+def _told(place: Place) -> Iterator[tuple[Format, str]]:
+    """Files of a folder that may be what it is opened for, and their formats."""
+    for name in place.names():
+        if any(_counts(one, name) for one in formats_named(name)):
+            format_ = _format(place, name)
+            if format_ is not None and _counts(format_, name):
+                yield format_, name
 
 
 def _counts(format_: Format, name: str) -> bool:
