@@ -113,7 +113,6 @@ def _pictures(
     from ..display.console import Console
     from ..display.picture import save_section
     from ..series.growth import METRICS
-    from ..series.window import open_window
 
     written = []
     for metric in METRICS:
@@ -124,7 +123,6 @@ def _pictures(
     with terminal_progress() as progress:
         volume.refine(progress)
     console = Console.of(volume)
-    open_window(console)
     fixed = {axis: volume.shape[axis] // 3 for axis in range(1, volume.ndim - 2)}
     for i, step in enumerate(opened.steps):
         written.append(folder / f"section-{i:04d}-{step.name}.png")

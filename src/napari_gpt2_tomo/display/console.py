@@ -11,6 +11,7 @@ from psygnal import Signal, SignalGroupDescriptor
 from ..base import DisplayError
 from .distribution import Distribution, Distributions, Spread
 from .looks import LOOKS, RENDERINGS, Rendering
+from .opening import opening_preset
 from .presets import Preset, preset
 from .transfer import DEFAULTS, Colour, transfer
 from .window import Scale, Unit, Window
@@ -35,20 +36,6 @@ Region = tuple[tuple[int, int], ...]
 
 MOST_POINTS = 10**6
 """Points that are drawn at once: more hide each other, and napari takes minutes to make them."""
-
-OPENING: Mapping[str, str] = {
-    "rank": "full",
-    "attention": "full",
-    "strength": "full",
-    "activity": "p1-99",
-}
-"""Preset that a signal opens with, where it is not `USUAL`.
-
-Three of the 768 channels of GPT-2's residual stream are a hundred times larger than the others,
-more than one value in a thousand.
-"""
-
-USUAL = "p0.1-99.9"
 
 
 @dataclass(eq=False)
@@ -235,7 +222,7 @@ class Console:
         self.gamma, self.opacity = look.gamma, 1.0
         self.rendering, self.attenuation = look.rendering, look.attenuation
         self.iso_threshold = 0.5
-        self.apply_preset(OPENING.get(self.signal, USUAL))
+        self.apply_preset(opening_preset(self.signal, self.scale()))
 
     def follow(self, volume: "Volume") -> None:
         """Belong to a volume from now on.
@@ -252,7 +239,7 @@ class Console:
             for name in ("gamma", "rendering", "attenuation"):
                 if getattr(self, name) == getattr(old, name):
                     setattr(self, name, getattr(look, name))
-            self.preset = self.preset or preset(OPENING.get(volume.signal, USUAL))
+            self.preset = self.preset or opening_preset(volume.signal, self.scale())
         self.refresh()
 
     def refresh(self) -> None:

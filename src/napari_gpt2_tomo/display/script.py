@@ -5,8 +5,9 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from ..volume.choice import Choice
-from .console import OPENING, USUAL, Console
+from .console import Console
 from .looks import LOOKS
+from .opening import FIXED
 from .presets import PRESETS
 from .state import ScanState, SessionState, Source, ViewState
 from .transfer import DEFAULTS
@@ -103,7 +104,7 @@ def _console(console: Mapping[str, Any], signal: str) -> Iterator[str]:
             continue
         value = console[one.name]
         if one.name == "window":
-            yield from _window(value, chosen, OPENING.get(signal, USUAL))
+            yield from _window(value, chosen, FIXED.get(signal))
             continue
         usual = one.default if one.default is not MISSING else None
         if one.default_factory is not MISSING:
@@ -112,7 +113,7 @@ def _console(console: Mapping[str, Any], signal: str) -> Iterator[str]:
             yield f"link.console.{one.name} = {_literal(value)}"
 
 
-def _window(window: Window, chosen: Any, opening: str) -> Iterator[str]:
+def _window(window: Window, chosen: Any, opening: str | None) -> Iterator[str]:
     if chosen in PRESETS and not chosen.per_part:
         if chosen.key != opening:
             yield f"link.console.apply_preset({chosen.key!r})"

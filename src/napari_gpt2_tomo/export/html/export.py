@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...base import DisplayError, Progress
+from ...display.opening import opening_preset
 from ...display.presets import Preset, preset
 from ...display.transfer import for_signal
 from ...display.transfer import transfer as transfer_of
@@ -27,9 +28,6 @@ __all__ = ["Limits", "export_html", "write_scanner"]
 
 Limits = Window | Preset | tuple[float, float]
 """A window as it is given: itself, a preset, or its two limits in units of the signal."""
-
-OPENING = "p0.1-99.9"
-"""Key of the preset that a page opens with."""
 
 
 def export_html(
@@ -125,6 +123,7 @@ def write_scanner(
     resolution = choose_resolution(volume, max_voxels)
     start = None if at is None else resolution.voxel(at)
     voxels = take_voxels(volume, resolution, progress)
+    wanted = wanted or opening_preset(volume.signal, voxels.scale)
     shown = wanted.window(voxels.scale) if isinstance(wanted, Preset) else wanted
     tables = make_tables(volume, scan.shapes, resolution, voxels.labels)
     header = make_header(scan, volume, resolution, voxels, colours, shown.limits)
@@ -153,10 +152,10 @@ def write_scanner(
     return write_page(page, path)
 
 
-def _wanted(window: "Limits | str | None") -> Window | Preset:
+def _wanted(window: "Limits | str | None") -> Window | Preset | None:
     """A window in any of its forms; one that cannot be is told before work that takes minutes."""
     if window is None:
-        window = OPENING
+        return None
     if isinstance(window, str):
         window = preset(window)
     if isinstance(window, Window | Preset):

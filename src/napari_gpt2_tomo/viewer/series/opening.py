@@ -9,7 +9,6 @@ import napari
 from ...base import LayoutError, TomoError
 from ...series.find import Paths
 from ...series.series import Series
-from ...series.window import open_window
 from ..layers import ScanLayers, add_scan, layer_data
 from ..link import ScanLink, link_of, links
 from ..remembered import remember_scan
@@ -87,7 +86,6 @@ def add_series(
         raise
     link = link_of(layers.image)
     assert link is not None
-    open_window(link.console)
     go_to_step(viewer, link, len(series.steps) - 1)
     _tell(link, series)
     return layers
@@ -108,7 +106,6 @@ def read_series(path: str) -> "list[LayerData]":
 
     series = Series(path)
     link = ScanLink(series, _volume(series), owned=True)
-    open_window(link.console)
     layers = layer_data(link)
     expect()
     remember_scan(path)
