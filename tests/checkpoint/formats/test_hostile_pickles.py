@@ -363,23 +363,26 @@ with open_checkpoint({path!r}) as checkpoint:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="sparse files, /proc")
-def test_14_gigabytes_take_no_memory(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["pt", "npz"])
+def test_14_gigabytes_take_no_memory(tmp_path: Path, kind: str) -> None:
     """A sparse file: sizes and places of 64 bits in the archive."""
-    count = (1 << 12) * 900_000
-    pid = b"(" + text("storage") + name("torch", "FloatStorage") + text("0") + text("cpu")
-    made = (
-        PROTO + b"}" + text("w") + name("torch._utils", "_rebuild_tensor_v2") + b"(" + pid
-        + b"\x8a\x05" + count.to_bytes(5, "little") + b"tQK\0"
-        + b"M\0\x10J" + (900_000).to_bytes(4, "little") + b"\x86J"
-        + (900_000).to_bytes(4, "little") + b"K\1\x86\x89NtRs" + STOP
-    )  # fmt: skip
-    path = tmp_path / "large.pt"
+    rows, columns = 1 << 12, 900_000
+    shape = b"M\0\x10J" + columns.to_bytes(4, "little") + b"\x86"
+    size = b"\x8a\x05" + (rows * columns).to_bytes(5, "little")
+    made = name("torch._utils", "_rebuild_tensor_v2") + b"(" + storage(count=size) + b"K\0"
+    made += shape + b"J" + columns.to_bytes(4, "little") + b"K\1\x86\x89NtR"
+    array = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns})}}".encode()
+    path = tmp_path / f"large.{kind}"
     with zipfile.ZipFile(path, "w") as file:
-        file.writestr("archive/data.pkl", made)
-        info = zipfile.ZipInfo("archive/data/0")
-        with file.open(info, "w", force_zip64=True) as member:
-            member._fileobj.seek(4 * count, os.SEEK_CUR)  # type: ignore[attr-defined]
-            member._file_size = member._compress_size = 4 * count  # type: ignore[attr-defined]
+        if kind == "pt":
+            file.writestr("archive/data.pkl", PROTO + b"}" + text("w") + made + b"s" + STOP)
+            member, head = "archive/data/0", b""
+        else:
+            member, head = "w.npy", b"\x93NUMPY\1\0" + len(array).to_bytes(2, "little") + array
+        with file.open(zipfile.ZipInfo(member), "w", force_zip64=True) as opened:
+            opened._fileobj.write(head)  # type: ignore[attr-defined]
+            opened._fileobj.seek(4 * rows * columns, os.SEEK_CUR)  # type: ignore[attr-defined]
+            length = len(head) + 4 * rows * columns
+            opened._file_size = opened._compress_size = length  # type: ignore[attr-defined]
         file.writestr("archive/version", "3\n")
-    code = LARGE.format(path=str(path))
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", LARGE.format(path=str(path))], check=True)
