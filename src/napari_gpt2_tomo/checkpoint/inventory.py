@@ -66,6 +66,8 @@ class Inventory:
         By name of the element type, the one with most elements first.
     missing
         Tensors that cannot be read, and why.
+    notes
+        Sentences of the reader: what was chosen, tied or left out.
     """
 
     format: str
@@ -74,6 +76,7 @@ class Inventory:
     files: int
     types: Mapping[str, TypeCount]
     missing: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, checkpoint: Checkpoint) -> "Inventory":
@@ -93,6 +96,7 @@ class Inventory:
             len(checkpoint.files),
             dict(ordered),
             checkpoint.missing,
+            checkpoint.notes,
         )
 
     @property
@@ -112,7 +116,8 @@ class Inventory:
         head.append(f"{self.bits:.4g} bits per element")
         types = ", ".join(f"{count.tensors} × {name}" for name, count in self.types.items())
         first = [" · ".join(head), f"tensors: {types or 'none'}"]
-        return "\n".join([*first, *(f"missing: {line}" for line in why_missing(self.missing))])
+        missing = [f"missing: {line}" for line in why_missing(self.missing)]
+        return "\n".join([*first, *missing, *self.notes])
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain data."""
@@ -129,4 +134,5 @@ class Inventory:
                 for name, count in self.types.items()
             },
             "missing": dict(self.missing),
+            "notes": list(self.notes),
         }  # fmt: skip
