@@ -11,7 +11,7 @@ Source: the "gemm" layout of ``AutoAWQ/awq/modules/linear/gemm.py`` and
 from ..tensor import Checkpoint, LazyTensor
 from .configuration import announced, is_conv1d
 from .found import Found
-from .modules import Misfit, collect, endings, grouping, matrix, oriented
+from .modules import Misfit, collect, endings, grouping, matrix, oriented, packed_words
 from .packing import Packing
 from .plates import Constant, PackedCodes, Plate
 from .scaled import ScaledTensor
@@ -47,12 +47,10 @@ def _tensor(checkpoint: Checkpoint, module: str) -> LazyTensor:
     layout = str(checkpoint.quantisation.get("version") or "").lower()
     if layout not in READABLE:
         raise Misfit(f"its tensors lie as {layout} kernels want them, which is not read")
-    words = matrix(checkpoint, f"{module}.qweight")
+    words = packed_words(checkpoint, f"{module}.qweight")
     scales = matrix(checkpoint, f"{module}.scales", "f")
     inputs, outputs = words.shape[0], scales.shape[1]
     groups = scales.shape[0]
-    if words.dtype.itemsize * 2 != PER_WORD:
-        raise Misfit(f"its qweight is {words.stored}")
     width = grouping(inputs, groups, announced(checkpoint).groups)
     conv = is_conv1d(checkpoint, module)
     turned = not conv
@@ -63,8 +61,8 @@ def _tensor(checkpoint: Checkpoint, module: str) -> LazyTensor:
     stored = [words, scales]
     zeros: LazyTensor
     if f"{module}.qzeros" in checkpoint:
-        packed = matrix(checkpoint, f"{module}.qzeros")
-        if packed.shape != (groups, words.shape[1]) or packed.dtype.itemsize * 2 != PER_WORD:
+        packed = packed_words(checkpoint, f"{module}.qzeros")
+        if packed.shape != (groups, words.shape[1]):
             raise Misfit(f"its qzeros {packed.shape} do not fit {groups} groups")
         stored.append(packed)
         zeros = PackedCodes(f"{name}.zeros", grid, Plate.of(packed, turned), NIBBLES, down=turned)

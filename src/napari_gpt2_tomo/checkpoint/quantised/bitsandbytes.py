@@ -141,6 +141,8 @@ def _nested(
     blocksize, offset = number(told.get("nested_blocksize")), told.get("nested_offset")
     if blocksize < 1 or not isinstance(offset, int | float):
         raise Misfit("its quantisation state does not say how its scales are quantised")
+    if scales.dtype.kind != "f" or table.dtype.kind != "f":
+        raise Misfit(f"its scales of scales are {scales.stored}, their table {table.stored}")
     if codes.stored != "U8" or table.size != 256 or scales.size != -(-codes.size // blocksize):
         raise Misfit(
             f"its {codes.size} {codes.stored} scales, {scales.size} scales of scales and "

@@ -14,7 +14,7 @@ import numpy as np
 from ..tensor import Checkpoint, LazyTensor
 from .configuration import announced
 from .found import Found
-from .modules import Misfit, collect, contents, fitted, in_words, matrix, require
+from .modules import Misfit, collect, contents, fitted, in_words, packed_words, require
 from .packing import Packing
 from .plates import Constant, PackedCodes, Plate
 from .scaled import ScaledTensor
@@ -55,7 +55,7 @@ def find_packed(checkpoint: Checkpoint) -> Found:
 
 def _tensor(checkpoint: Checkpoint, module: str, told: bytes | None) -> LazyTensor:
     said = announced(checkpoint)
-    words = matrix(checkpoint, f"{module}.weight_packed")
+    words = packed_words(checkpoint, f"{module}.weight_packed")
     stored_scales = require(checkpoint, f"{module}.weight_scale")
     order = checkpoint.get(f"{module}.weight_g_idx")
     zeros = checkpoint.get(f"{module}.weight_zero_point")
@@ -75,6 +75,7 @@ def _tensor(checkpoint: Checkpoint, module: str, told: bytes | None) -> LazyTens
     grid = (scales.shape[-2], scales.shape[-1])
     zero: LazyTensor = Constant(f"{name}.zeros", grid, 1 << (bits - 1))
     if zeros is not None:
+        zeros = packed_words(checkpoint, f"{module}.weight_zero_point")
         if zeros.shape != (-(-grid[0] * bits // 32), grid[1]):
             raise Misfit(f"its zero points {zeros.shape} do not fit scales {grid}")
         zero = PackedCodes(f"{name}.zeros", grid, Plate.of(zeros, False), packing, down=True)

@@ -23,7 +23,7 @@ from typing import Any
 from ..tensor import Checkpoint, LazyTensor
 from .configuration import announced, is_conv1d
 from .found import Found
-from .modules import Misfit, collect, endings, grouping, matrix, oriented
+from .modules import Misfit, collect, endings, grouping, matrix, oriented, packed_words
 from .packing import Packing
 from .plates import Constant, PackedCodes, Plate
 from .scaled import ScaledTensor
@@ -67,12 +67,13 @@ def _tensor(checkpoint: Checkpoint, module: str) -> LazyTensor:
         layout = "marlin"
     if layout not in READABLE:
         raise Misfit(f"its tensors lie as {layout} kernels want them, which is not read")
-    words = matrix(checkpoint, f"{module}.qweight")
+    words = packed_words(checkpoint, f"{module}.qweight")
     scales = matrix(checkpoint, f"{module}.scales", "f")
     groups, outputs = scales.shape
-    if words.dtype.itemsize != 4 or words.shape[1] != outputs:
+    if words.shape[1] != outputs:
         raise Misfit(f"its qweight {words.shape} and scales {scales.shape} do not fit")
-    zeros = matrix(checkpoint, f"{module}.qzeros") if f"{module}.qzeros" in checkpoint else None
+    has_zeros = f"{module}.qzeros" in checkpoint
+    zeros = packed_words(checkpoint, f"{module}.qzeros") if has_zeros else None
     order = checkpoint.get(f"{module}.g_idx")
     bits, inputs = _sizes(words, zeros, order, outputs, said.bits)
     if zeros is not None and zeros.shape != (groups, -(-outputs * bits // 32)):

@@ -21,6 +21,7 @@ __all__ = [
     "in_words",
     "matrix",
     "oriented",
+    "packed_words",
     "require",
 ]
 
@@ -85,6 +86,14 @@ def matrix(checkpoint: Checkpoint, name: str, kinds: str = "iu") -> LazyTensor:
     tensor = require(checkpoint, name)
     if tensor.ndim != 2 or tensor.dtype.kind not in kinds or not tensor.size:
         raise Misfit(f"its {_last(name)} is {tensor.stored} {_shape(tensor)}")
+    return tensor
+
+
+def packed_words(checkpoint: Checkpoint, name: str) -> LazyTensor:
+    """A stored matrix of words of 32 bits; `Misfit` if it is anything else."""
+    tensor = matrix(checkpoint, name)
+    if tensor.stored not in ("I32", "U32"):
+        raise Misfit(f"its {_last(name)} is {tensor.stored}")
     return tensor
 
 
