@@ -149,7 +149,8 @@ class Comparison(Scan):
     ) -> Volume:
         """Voxels of the difference; options as those of `Scan.volume`.
 
-        Without a signal it is the `usual_signal`. Of ``"sign"`` a coarse voxel shows the share of flips, unless `reduction` says otherwise.
+        Without a signal it is the `usual_signal`. Of ``"sign"`` a coarse voxel shows the share
+        of flips, unless `reduction` says otherwise.
 
         Raises
         ------

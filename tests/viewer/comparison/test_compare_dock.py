@@ -1,9 +1,13 @@
 """The dock that compares two models."""
 
+import shutil
+
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
+from safetensors.numpy import load_file, save_file
 
+from comparison.adapters import pair, write_adapter
 from napari_gpt2_tomo.comparison import Comparison
 from napari_gpt2_tomo.viewer.comparison.change_model import SHOWN
 from napari_gpt2_tomo.viewer.comparison.dock import CompareDock
@@ -184,3 +188,96 @@ def test_a_session_keeps_the_comparison(dock, viewer, settle, tmp_path, qapp):
     settle()
     script = save_script(viewer, tmp_path / "both.py").read_text("utf-8")
     assert "scan = tomo.compare(first, " in script
+
+
+def test_the_console_offers_what_a_difference_can_be_shown_as(dock, viewer, settle):
+    from napari_gpt2_tomo.viewer.console.source_panel import SourcePanel
+
+    dock.compare()
+    settle()
+    panel = SourcePanel(viewer)
+    panel.set_link(dock.link)
+    items = panel.layout_.model()
+    enabled = {
+        panel.layout_.itemText(i): items.item(i).isEnabled() for i in range(items.rowCount())
+    }
+    assert enabled["Heads"]
+    assert not enabled["Circuits"]
+    panel.set_link(None)
+    panel.deleteLater()
+
+
+def test_both_are_opened_beside_the_window(dock, viewer, settle, monkeypatch):
+    from threading import current_thread, main_thread
+
+    from napari_gpt2_tomo.viewer.comparison import side_by_side
+
+    opened, shown = [], []
+    monkeypatch.setattr(Side, "open", _noting(Side.open, opened, current_thread))
+    monkeypatch.setattr(side_by_side, "open_side_by_side", lambda *given: shown.append(given))
+    dock.show_side_by_side()
+    assert dock.cancel_button.isVisibleTo(dock)
+    settle()
+    assert len(opened) == 2
+    assert main_thread() not in opened
+    (given,) = shown
+    assert given[0] is viewer
+    for scan in (given[3].a, given[3].b):
+        scan.close()
+
+
+def _noting(method, notes, what):
+    def called(self):
+        notes.append(what())
+        return method(self)
+
+    return called
+
+
+def test_an_adapter_cannot_be_the_first(dock, tmp_path, settle, monkeypatch):
+    monkeypatch.setattr("napari_gpt2_tomo.viewer.comparison.dock.show", lambda error: None)
+    adapter = write_adapter(tmp_path / "adapter", pair("h.0.attn.c_attn", 192, 64))
+    dock.a.choose(Side.at(adapter))
+    for begin in (dock.compare, dock.show_side_by_side):
+        begin()
+        settle()
+        assert "give its base model first" in dock.status.text()
+
+
+def test_a_long_message_is_short_in_the_notification(dock, tmp_path, settle, monkeypatch):
+    told = []
+    monkeypatch.setattr("napari_gpt2_tomo.viewer.comparison.dock.show", told.append)
+    save_file({"w": np.ones((3, 5), np.float32)}, tmp_path / "model.safetensors")
+    dock.b.choose(Side.at(tmp_path))
+    dock.compare()
+    settle()
+    assert "\n" in dock.status.text()
+    assert "\n" not in str(told[0])
+    assert "no part in common" in str(told[0])
+
+
+def test_what_changed_is_looked_at_where_little_did(dock, viewer, model, tmp_path, settle):
+    adapter = write_adapter(
+        tmp_path / "adapter",
+        pair("h.2.mlp.c_fc", 256, 64),
+        fan_in_fan_out=True,
+    )
+    dock.b.choose(Side.at(adapter))
+    dock.compare()
+    settle()
+    place = dock.link.volume.layout.place(dock.link.cursor.position)
+    assert dock.link.volume.anatomy.parts[place.part].name == "L2.up"
+
+
+def test_values_that_are_nan_are_counted(dock, model, tmp_path, settle):
+    broken = tmp_path / "broken"
+    shutil.copytree(model, broken)
+    tensors = load_file(broken / "model.safetensors")
+    name = next(name for name in tensors if name.endswith("h.0.mlp.c_fc.weight"))
+    tensors[name] = tensors[name].copy()
+    tensors[name][:2, :3] = np.nan
+    save_file(tensors, broken / "model.safetensors")
+    dock.b.choose(Side.at(broken))
+    dock.compare()
+    settle()
+    assert "6 values are NaN or infinite" in dock.status.text()

@@ -3,13 +3,17 @@
 import numpy as np
 import pytest
 
-from napari_gpt2_tomo.base import DisplayError
+from napari_gpt2_tomo.base import DisplayError, TomoError
+from napari_gpt2_tomo.viewer.comparison.opening import open_sides
 from napari_gpt2_tomo.viewer.comparison.side_by_side import (
     close_side_by_side,
     open_side_by_side,
     side_by_side_of,
 )
-from napari_gpt2_tomo.viewer.panes.views import open_views, views_of
+from napari_gpt2_tomo.viewer.comparison.sides import Side
+from napari_gpt2_tomo.viewer.lettering import text_width
+from napari_gpt2_tomo.viewer.panes.views import open_views, toggle_views, views_of
+from napari_gpt2_tomo.viewer.probe import FONT_SIZE
 from napari_gpt2_tomo.viewer.switch import switch
 from napari_gpt2_tomo.viewer.view import view as show_scan
 
@@ -141,3 +145,53 @@ def test_a_viewer_without_a_window_is_told(model, other):
 
     with pytest.raises(DisplayError, match="window"):
         open_side_by_side(ViewerModel(), model, other)
+
+
+def test_four_views_take_the_place_of_the_second_pane(panes, window, settle):
+    views = open_views(window)
+    settle()
+    assert side_by_side_of(window) is None
+    assert views_of(window) is views
+    views.close()
+    settle()
+
+
+def test_four_views_are_asked_for_in_the_second_pane(panes, window, settle):
+    toggle_views(panes.pane)
+    settle()
+    assert side_by_side_of(window) is None
+    assert views_of(window) is not None
+    views_of(window).close()
+    settle()
+
+
+def test_another_scan_closes_the_second_pane(panes, window, other, settle):
+    show_scan(other, window)
+    settle()
+    assert side_by_side_of(window) is None
+
+
+def test_words_fit_on_both_canvases(panes, window, settle):
+    window.window.resize(700, 500)
+    settle()
+    for one in (window, panes.pane):
+        text = one.canvas.overlays.text.text
+        width = one.canvas.size[1]
+        assert "section" in text
+        assert max(text_width(line, FONT_SIZE) for line in text.splitlines()) <= width
+
+
+def test_models_that_were_opened_before_are_closed_with_what_shows_them(
+    window, model, other, settle
+):
+    first, second = Side.at(model), Side.at(other)
+    opened = open_sides(first, second, shown=False)
+    panes = open_side_by_side(window, first, second, opened)
+    settle()
+    assert [link.scan for link in panes.links] == [opened.a, opened.b]
+    panes.close()
+    window.layers.clear()
+    settle()
+    for scan in (opened.a, opened.b):
+        with pytest.raises(TomoError, match="closed"):
+            scan.part("q", 0)

@@ -1,6 +1,6 @@
 """The dock that compares two models: a difference layer, and the parts by their change."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 from weakref import ref
 
@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 
 from ...base import Progress, TomoError
 from ...comparison import ChangeTable, Comparison
+from ...comparison.compare import refuse_adapter
 from ...comparison.difference import KINDS
 from ...comparison.lora import adapted, is_adapter
 from ...facade import Scan
@@ -44,6 +45,9 @@ FORM = 330
 
 WIDE = 1.4
 """From this ratio of width to height on the table stands beside the form, not below it."""
+
+HINT = "Choose two models: any that are open, were opened lately, or lie in a file or folder."
+"""What the dock says at first."""
 
 TITLES = {
     "absolute": "Difference, b − a",
@@ -81,6 +85,7 @@ class CompareDock(QWidget):  # type: ignore[misc]
         self._viewer = compat.real_viewer(viewer)
         self._job: Job | None = None
         self._link: Any = None
+        self._began: tuple[int, ...] | None = None
         self.placed = False
         self.comparison: Comparison | None = None
         self.a = SidePicker(self._viewer, "First model")
@@ -115,6 +120,7 @@ class CompareDock(QWidget):  # type: ignore[misc]
         # one that Qt deletes while somebody keeps it must be told.
         weak = ref(self)
         self.destroyed.connect(lambda: _stop(weak()))
+        self.status.setText(HINT)
         self._suggest()
         self._enable()
 
@@ -167,16 +173,28 @@ class CompareDock(QWidget):  # type: ignore[misc]
         self._begin(work, "Measuring the ranks of the changes …")
 
     def show_side_by_side(self, checked: bool = False) -> None:
-        """Show the two models that are chosen beside each other."""
+        """Open the two models that are chosen and show them beside each other."""
+        from .opening import open_sides, shown_in
         from .side_by_side import open_side_by_side
 
         a, b = self.a.side, self.b.side
         if a is None or b is None:
             return
-        try:
-            open_side_by_side(self._viewer, a, b)
-        except TomoError as error:
-            show(error)
+        told = self.status.text()
+        viewer = self._viewer
+        shown = shown_in(viewer, a) is not None
+
+        def work(report: Progress) -> Generator[object, None, None]:
+            yield open_sides(a, b, shown)
+
+        def arrived(opened: Any) -> None:
+            self.status.setText(told)
+            try:
+                open_side_by_side(viewer, a, b, opened)
+            except TomoError as error:
+                self._failed(error)
+
+        self._begin(work, f"Opening {a.title} and {b.title} …", arrived)
 
     def cancel(self, checked: bool = False) -> None:
         """Stop what is under way; what is shown already stays."""
@@ -192,9 +210,9 @@ class CompareDock(QWidget):  # type: ignore[misc]
         link: ScanLink | None = None if self._link is None else self._link()
         return link if link is not None and link.layers else None
 
-    def _begin(self, work: Any, words: str) -> None:
+    def _begin(self, work: Any, words: str, arrived: Callable[[Any], None] | None = None) -> None:
         self.status.setText(words)
-        self._job = job = Job(work, self._arrived, self._failed)
+        self._job = job = Job(work, arrived or self._arrived, self._failed)
         job.on_end = self._ended
         self._enable()
 
@@ -204,6 +222,7 @@ class CompareDock(QWidget):  # type: ignore[misc]
         elif isinstance(found, ChangeTable) and self.comparison is not None:
             self.changes.show_table(found, self.comparison.name)
             self._tell(found)
+            self._leave_what_is_equal(found)
 
     def _show(self, comparison: Comparison) -> None:
         from ..layers import add_scan
@@ -212,7 +231,21 @@ class CompareDock(QWidget):  # type: ignore[misc]
         layers = add_scan(self._viewer, comparison, "auto", comparison.usual_signal, owned=True)
         link = link_of(layers.image)
         self._link = None if link is None else ref(link)
+        self._began = None if link is None else link.cursor.position
         self._tell(None)
+
+    def _leave_what_is_equal(self, table: ChangeTable) -> None:
+        """Go to what changed most if a part is shown that did not change, and nobody has moved:
+        an adapter changes a few matrices of many.
+        """
+        link, changed = self.link, table.by()[0]
+        if link is None or link.cursor.position != self._began or not changed.relative:
+            return
+        place = link.volume.layout.place(link.cursor.position)
+        names = {row.part: row for row in table}
+        shown = None if place is None else names.get(link.volume.anatomy.parts[place.part].name)
+        if shown is None or not shown.largest:
+            self._go(changed.part)
 
     def _tell(self, table: ChangeTable | None) -> None:
         comparison = self.comparison
@@ -227,11 +260,19 @@ class CompareDock(QWidget):  # type: ignore[misc]
             )
             if equal:
                 lines.append(f"{equal} parts are equal, value for value.")
+            left_out = sum(row.parameters for row in table) - total.n
+            if left_out:
+                lines.append(f"{left_out:,} values are NaN or infinite; they are left out.")
         self.status.setText("\n".join(lines))
 
     def _failed(self, error: Exception) -> None:
-        self.status.setText(str(error) if isinstance(error, TomoError) else "")
-        show(error)
+        if not isinstance(error, TomoError):
+            self.status.setText("")
+            show(error)
+            return
+        # The whole of it stands in the dock; two models may differ in dozens of lines.
+        self.status.setText(str(error))
+        show(TomoError(str(error).split("\n", 1)[0]))
 
     def _ended(self) -> None:
         if self._job is not None and not self._job.running:
@@ -328,6 +369,7 @@ def _compared(a: Side, b: Side, kind: str, report: Progress) -> Comparison:
     """The comparison of two models, each opened on its own."""
     owned: list[Scan] = []
     try:
+        refuse_adapter(a.path)
         owned.append(a.open())
         owned.append(adapted(owned[0], b.path) if is_adapter(b.path) else b.open())
         first, second = owned

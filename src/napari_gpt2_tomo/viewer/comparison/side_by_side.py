@@ -9,23 +9,29 @@ from qtpy.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
 from ...base import DisplayError, LayoutError
 from ...comparison.lora import adapted, is_adapter
-from ...display.planes import position_caption, section_caption
 from ...facade import Scan
 from ...volume.choice import Choice
 from .. import compat
-from ..layers import add_scan, is_image, title
+from ..layers import add_scan, is_image
 from ..link import ScanLink, link_of
 from ..panes.bar import Buttons
 from ..panes.home import Guard
-from ..panes.places import layers_of, probe_of, slider_indices
+from ..panes.places import layers_of, probe_of
 from ..panes.views import close_views
-from ..reading import Reading
 from ..session import session_of, watch
 from ..switch import switch
+from .captions import Lines, Words
 from .linked import Eye, LinkedEyes
+from .opening import Opened, shown_in
 from .sides import Side
 
-__all__ = ["SideBySide", "close_side_by_side", "open_side_by_side", "side_by_side_of"]
+__all__ = [
+    "SideBySide",
+    "close_side_by_side",
+    "main_viewer",
+    "open_side_by_side",
+    "side_by_side_of",
+]
 
 _open: WeakKeyDictionary[Any, "SideBySide"] = WeakKeyDictionary()
 
@@ -34,6 +40,7 @@ def open_side_by_side(
     viewer: Any,
     a: Side | Scan | str | os.PathLike[str],
     b: Side | Scan | str | os.PathLike[str],
+    opened: Opened | None = None,
 ) -> "SideBySide":
     """Show two models beside each other, with linked cameras, slices and windows.
 
@@ -44,6 +51,8 @@ def open_side_by_side(
     a, b
         Scans, which stay the caller's, or paths. `a` is shown in the viewer itself, where it may
         be shown already, `b` in a pane to the right of it. `b` may be a LoRA adapter of `a`.
+    opened
+        Both, if they are open already; they are closed with what shows them.
 
     Raises
     ------
@@ -53,7 +62,7 @@ def open_side_by_side(
     viewer = compat.real_viewer(viewer)
     close_side_by_side(viewer)
     close_views(viewer)
-    return SideBySide(viewer, a, b)
+    return SideBySide(viewer, a, b, opened)
 
 
 def close_side_by_side(viewer: Any) -> None:
@@ -68,6 +77,12 @@ def side_by_side_of(viewer: Any) -> "SideBySide | None":
     return _open.get(compat.real_viewer(viewer))
 
 
+def main_viewer(viewer: Any) -> Any:
+    """The viewer whose second pane a viewer is; of all others the viewer itself."""
+    viewer = compat.real_viewer(viewer)
+    return next((main for main, beside in _open.items() if beside.pane is viewer), viewer)
+
+
 class SideBySide:
     """A second pane beside a viewer's canvas. See `open_side_by_side`.
 
@@ -79,7 +94,7 @@ class SideBySide:
         What the two panes show.
     """
 
-    def __init__(self, viewer: Any, a: Any, b: Any) -> None:
+    def __init__(self, viewer: Any, a: Any, b: Any, opened: Opened | None = None) -> None:
         from napari.components import ViewerModel
         from napari.qt import QtViewer
 
@@ -91,8 +106,7 @@ class SideBySide:
         self._viewer = ref(viewer)
         self._owned: list[Scan] = []
         try:
-            first = _shown(viewer, a) or self._add(viewer, a)
-            scan = self._opened(b, first.scan)
+            first, scan = self._sides(viewer, a, b, opened)
         except BaseException:
             self._release()
             raise
@@ -155,6 +169,19 @@ class SideBySide:
         """Close the second pane when the events of the moment have run."""
         QTimer.singleShot(0, self.close)
 
+    def _sides(self, viewer: Any, a: Any, b: Any, opened: Opened | None) -> tuple[ScanLink, Scan]:
+        """What shows the first scan, and the second scan."""
+        first = shown_in(viewer, a)
+        if opened is None:
+            first = first or self._add(viewer, a)
+            return first, self._opened(b, first.scan)
+        self._owned += [scan for scan in (opened.base, opened.b) if scan is not None]
+        if first is None:
+            first = self._add(viewer, a if opened.a is None else opened.a, owned=True)
+        elif opened.a is not None:
+            self._owned.append(opened.a)
+        return first, opened.b
+
     def _opened(self, side: Any, base: Scan) -> Scan:
         """The second scan, open."""
         if isinstance(side, Scan):
@@ -170,9 +197,9 @@ class SideBySide:
         self._owned.append(scan)
         return scan
 
-    def _add(self, viewer: Any, side: Any) -> ScanLink:
+    def _add(self, viewer: Any, side: Any, owned: bool = False) -> ScanLink:
         """The first scan, shown in the viewer."""
-        owned = not isinstance(side, Scan)
+        owned = owned or not isinstance(side, Scan)
         scan = side if isinstance(side, Scan) else None
         if scan is None:
             scan = side.open() if isinstance(side, Side) else Scan(side)
@@ -241,6 +268,8 @@ class SideBySide:
         first, _ = self.links
         for emitter, callback in (
             (viewer.layers.events.removed, self._look),
+            (viewer.layers.events.inserted, self._crowded),
+            (viewer.canvas.events.size, self._resized),
             (viewer.events.theme, self._dress),
             (first.switched, self._switched),
             (self.pane.canvas.events.size, self._resized),
@@ -254,6 +283,12 @@ class SideBySide:
         """Without its first scan there is nothing to compare the second one with."""
         viewer = self._viewer()
         if viewer is not None and not layers_of(viewer, self.links[0]):
+            self.close_soon()
+
+    def _crowded(self, event: Any) -> None:
+        """Another scan over the first one is neither of the two that are told apart here."""
+        link = link_of(event.value)
+        if link is not None and link.scan is not self.links[0].scan:
             self.close_soon()
 
     def _dress(self, event: Any = None) -> None:
@@ -289,12 +324,17 @@ class SideBySide:
 
     def _resized(self, event: Any = None) -> None:
         self.buttons.rise()
+        for one in (self._viewer(), self.pane):
+            probe = None if one is None else probe_of(one)
+            if probe is not None:
+                probe.update_soon()
 
     def _fit(self) -> None:
         """Show all of both: the canvases have their sizes by now."""
         viewer = self._viewer()
         if viewer is not None and _open.get(viewer) is self:
-            viewer.fit_to_view()
+            # What else the viewer shows is hidden, and may be of any size.
+            viewer.fit_to_view(layers=layers_of(viewer, self.links[0]))
             self._eyes.follow(*self._eyes.eyes)
 
     def _write(self, event: Any = None) -> None:
@@ -303,51 +343,9 @@ class SideBySide:
         for one, link in zip((viewer, self.pane), self.links, strict=True):
             probe = None if one is None else probe_of(one)
             if probe is not None and probe.words is None:
-                probe.words = _Words(one, link, self.buttons if one is self.pane else None)
+                fit = self.buttons.beside if one is self.pane else Lines(self._home)
+                probe.words = Words(one, link, fit)
                 probe.update_soon()
-
-
-class _Words:
-    """What is written on a canvas: the model, the slice, and what is under the mouse."""
-
-    def __init__(self, viewer: Any, link: ScanLink, buttons: Buttons | None) -> None:
-        self._viewer = ref(viewer)
-        self._link = link
-        self._buttons = buttons
-
-    def __call__(self, reading: Reading | None) -> list[str]:
-        viewer = self._viewer()
-        link = self._link
-        words = [title(link)]
-        layers = [] if viewer is None else layers_of(viewer, link)
-        if viewer is not None and layers and viewer.dims.ndisplay == 2:
-            at = slider_indices(viewer, layers[0])
-            words += [
-                position_caption(link.volume, axis, index)
-                for axis, index in at.items()
-                if 0 <= index < link.volume.shape[axis]
-            ]
-            first = link.volume.lead
-            if link.volume.axes[first] == "section" and first in at:
-                words.append(section_caption(link.volume, at[first]))
-        lines = [" · ".join(word for word in words if word)]
-        lines += reading.lines() if reading is not None else ()
-        return lines if self._buttons is None else self._buttons.beside(lines)
-
-
-def _shown(viewer: Any, side: Any) -> ScanLink | None:
-    """What shows a model in a viewer already."""
-    if isinstance(side, Scan):
-        wanted = str(side.still.checkpoint.path)
-    else:
-        wanted = side.path if isinstance(side, Side) else os.path.abspath(os.fspath(side))
-    for layer in reversed(viewer.layers):
-        link = link_of(layer)
-        if link is None or type(link.scan) is not Scan:
-            continue
-        if link.scan is side or str(link.scan.checkpoint.path) == wanted:
-            return link
-    return None
 
 
 def _hide_others(viewer: Any, link: ScanLink) -> list[Any]:

@@ -1,6 +1,7 @@
 """Four linked views: axial, coronal and sagittal panes beside the volume of the main viewer."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
@@ -48,7 +49,9 @@ def open_views(viewer: Any) -> "FourViews":
     DisplayError
         The viewer has no window, it shows no scan, or the scan's volume has fewer than three axes.
     """
-    viewer = compat.real_viewer(viewer)
+    from ..comparison.side_by_side import main_viewer  # Which needs this module.
+
+    viewer = main_viewer(viewer)
     return _open.get(viewer) or FourViews(viewer)
 
 
@@ -79,6 +82,12 @@ def toggle_views(viewer: Any) -> None:
     if views is not None:
         # A key pressed in a pane must not delete it before it has been dealt with.
         views.close_soon()
+        return
+    from ..comparison.side_by_side import main_viewer
+
+    main = main_viewer(viewer)
+    if main is not compat.real_viewer(viewer):
+        QTimer.singleShot(0, partial(toggle_views, main))
         return
     try:
         open_views(viewer)
@@ -121,6 +130,9 @@ class FourViews:
             raise DisplayError(NO_SCAN)
         if link.volume.ndim < 3:
             raise DisplayError(_too_flat(link))
+        from ..comparison.side_by_side import close_side_by_side
+
+        close_side_by_side(viewer)  # It has the place of the canvas.
         self._viewer = ref(viewer)
         self._link: ScanLink | None = None
         self._shown: Volume | None = None
