@@ -17,6 +17,8 @@ from checkpoint.suite import Recording
 from checkpoint.writer import write_safetensors
 from napari_gpt2_tomo.base import CheckpointError
 from napari_gpt2_tomo.checkpoint import Checkpoint, open_checkpoint
+from napari_gpt2_tomo.checkpoint.region import normalise_index
+from napari_gpt2_tomo.checkpoint.source import MappedFile
 from napari_gpt2_tomo.checkpoint.tensor import LazyTensor
 
 
@@ -168,6 +170,31 @@ class QuantisedSuite(ABC):
             recording.ranges.clear()
             tensor[tuple(n - 1 for n in tensor.shape)]
             assert recording.nbytes <= 16 + rest
+
+    def test_tells_ahead_which_bytes_it_reads(
+        self,
+        checkpoint: Checkpoint,
+        cases: dict[str, Packed],
+        path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        recording = Recording(monkeypatch)
+        monkeypatch.setattr(MappedFile, "is_remote", True)
+        for module in cases:
+            shape = self.tensor(checkpoint, module).shape
+            lines = [(*[slice(None)] * axis, n // 2) for axis, n in enumerate(shape)]
+            for index in (*lines, (...,), tuple(n - 1 for n in shape), (slice(1, 9), slice(3, 7))):
+                region, _, _ = normalise_index(shape, index)
+                with open_checkpoint(path) as fresh:
+                    tensor = self.tensor(fresh, module)
+                    told = np.zeros(path.stat().st_size, bool)
+                    for _, ranges in tensor.ranges(region):
+                        for start, stop in ranges:
+                            told[start:stop] = True
+                    recording.ranges.clear()
+                    tensor.read(region)
+                    assert recording.ranges
+                    assert all(told[start:stop].all() for _, start, stop in recording.ranges)
 
     def test_tensors_travel(self, checkpoint: Checkpoint, cases: dict[str, Packed]) -> None:
         sent = pickle.dumps(checkpoint)

@@ -237,12 +237,14 @@ class Multiplied(BlockTensor):
         self.column_major = base.column_major
 
     def needs(self, rows: slice, columns: slice) -> Needed:
-        """The same box of the tensor."""
+        """The same box of the tensor, and the number."""
         yield self.base, Plate(self.base, self.rows, self.columns).region(0, rows, columns)
+        if isinstance(self.factor, LazyTensor):
+            yield self.factor, Region.whole(self.factor.shape)
 
     def decode(self, rows: slice, columns: slice) -> NDArray[np.float32]:
         """A box, float32."""
-        ((_, box),) = self.needs(rows, columns)
+        box = Plate(self.base, self.rows, self.columns).region(0, rows, columns)
         values = np.array(self.base.read(box), np.float32)
         number = np.asarray(self.factor, np.float32).reshape(-1)[0]
         (np.divide if self.divides else np.multiply)(values, number, out=values)

@@ -111,6 +111,8 @@ class ScaledTensor(BlockTensor):
             yield from self._codes.needs(rows, columns)
         else:
             yield self._codes, self._at(rows, columns)
+        if isinstance(self._table, LazyTensor) and self._meanings is None:
+            yield self._table, Region.whole(self._table.shape)
         if self._listed and self._list is None and not self._in_blocks:
             # Which groups are needed is known when their list is read.
             whole = [self._listed[1], self._scales, self._zeros]
