@@ -20,7 +20,8 @@ from checkpoint.test_header import small_memory
 from napari_gpt2_tomo.base import CheckpointError
 from napari_gpt2_tomo.checkpoint import open_checkpoint
 from napari_gpt2_tomo.checkpoint.formats.malformed import Malformed
-from napari_gpt2_tomo.checkpoint.formats.pickle_machine import Instance, Machine, OutOfBytes
+from napari_gpt2_tomo.checkpoint.formats.pickle_machine import Machine
+from napari_gpt2_tomo.checkpoint.formats.pickle_objects import Instance, OutOfBytes
 
 PROTO, STOP = b"\x80\x02", b"."
 

@@ -13,9 +13,10 @@ from ..region import c_strides
 from ..source import ByteSource
 from ..strided import tensor_at
 from ..tensor import LazyTensor
-from .archive import DEFLATED, MAX_INFLATED, Member, member_source, read_directory
+from .archive import MAX_INFLATED, member_source
 from .malformed import Malformed
 from .npy_header import ArrayHeader, read_array_header
+from .zip_directory import DEFLATED, Member, read_directory
 
 __all__ = ["NumpyArchive", "NumpyFile"]
 

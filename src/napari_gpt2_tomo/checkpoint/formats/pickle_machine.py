@@ -14,8 +14,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .malformed import Malformed, quoted
+from .pickle_objects import Global, Instance, OutOfBytes, Refused, as_key
 
-__all__ = ["Call", "Global", "Instance", "Machine", "OutOfBytes", "Refused"]
+__all__ = ["Call", "Machine"]
 
 MAX_STEPS = 2_000_000
 """Opcodes: a tensor takes about fifty; what a step makes takes some 100 bytes at most."""
@@ -32,60 +33,8 @@ MAX_NAME = 1000
 MAX_ARGS = 32
 """Arguments of a call; tensors have eight."""
 
-_KEYS = (str, int, float, bytes, type(None))
-"""What may be a key: hashing tuples of tuples of tuples … would take forever."""
-
 Call = Callable[..., Any]
 """Makes a description of the arguments of a call; ValueError or TypeError if they are wrong."""
-
-
-class OutOfBytes(Exception):
-    """The pickle goes on after the bytes that there are."""
-
-
-class Refused(Malformed):
-    """The pickle wants something that is not done; `wanted` is its name."""
-
-    def __init__(self, wanted: str) -> None:
-        super().__init__(f"it wants to call {quoted(wanted)[1:-1]}", "That is not done")
-        self.wanted = wanted
-
-
-class Global:
-    """The name of a class or function."""
-
-    __slots__ = ("module", "name")
-
-    def __init__(self, module: str, name: str) -> None:
-        self.module = module
-        self.name = name
-
-    def __str__(self) -> str:
-        return f"{self.module}.{self.name}"
-
-
-class Instance:
-    """An object of any class, as far as the pickle tells.
-
-    Attributes
-    ----------
-    kind
-        Its class.
-    args
-        What it was made with.
-    state
-        What it was given afterwards: mostly a mapping of its attributes.
-    items
-        What was put into it under keys, as into a mapping.
-    """
-
-    __slots__ = ("args", "items", "kind", "state")
-
-    def __init__(self, kind: Global, args: tuple[Any, ...] = ()) -> None:
-        self.kind = kind
-        self.args = args
-        self.state: Any = None
-        self.items: dict[Any, Any] = {}
 
 
 class Machine:
@@ -214,7 +163,7 @@ class Machine:
         if not isinstance(target, dict) or len(pairs) % 2:
             raise TypeError("something is put into what is no mapping")
         for key, value in zip(pairs[::2], pairs[1::2], strict=True):
-            target[_key(key)] = value
+            target[as_key(key)] = value
 
     def _build(self) -> None:
         state = self._pop()
@@ -293,17 +242,6 @@ class Machine:
 
 
 _LARGE = "Save only the state dict: torch.save(model.state_dict(), path)."
-
-
-def _key(value: Any) -> Any:
-    """A key of a mapping; other things than texts and numbers by what stands for them."""
-    if isinstance(value, _KEYS):
-        return value
-    if isinstance(value, tuple) and len(value) <= 8 and all(isinstance(it, _KEYS) for it in value):
-        return value
-    if isinstance(value, (Global, Instance)):
-        return value
-    raise TypeError("a key that is neither text nor number")
 
 
 _U8, _U16, _U32, _U64 = (struct.Struct(form) for form in ("<B", "<H", "<I", "<Q"))

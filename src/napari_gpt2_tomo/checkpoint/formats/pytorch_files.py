@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..source import ByteSource
-from .archive import Member, member_source, read_directory
+from .archive import member_source
 from .malformed import CUT, Malformed, quoted
-from .pickle_machine import Machine, OutOfBytes, Refused
+from .pickle_machine import Machine
+from .pickle_objects import OutOfBytes, Refused
 from .pytorch_objects import CALLS, Storage, storage_of
 from .pytorch_state import State, find_state
+from .zip_directory import Member, read_directory
 
 __all__ = ["TorchFile", "read_file"]
 

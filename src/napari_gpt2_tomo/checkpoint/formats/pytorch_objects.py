@@ -12,7 +12,8 @@ from typing import Any
 
 from ..dtypes import STORED_TYPES
 from .malformed import Malformed
-from .pickle_machine import Call, Global, Instance
+from .pickle_machine import Call
+from .pickle_objects import Global, Instance
 
 __all__ = ["CALLS", "Storage", "Tensor", "Unreadable", "storage_of"]
 

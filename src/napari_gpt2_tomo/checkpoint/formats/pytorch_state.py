@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .malformed import Malformed
-from .pickle_machine import Instance
+from .pickle_objects import Instance
 from .pytorch_objects import Tensor, Unreadable
 
 __all__ = ["State", "find_state"]
