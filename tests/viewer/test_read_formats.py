@@ -41,7 +41,7 @@ def test_a_training_checkpoint_opens_and_what_was_chosen_is_said(viewer, tmp_pat
     assert layer.name == "mine"
     assert atlas.name == "mine · atlas"
     text = "\n".join(said)
-    assert "under model; not shown: optimizer (1 tensors)" in text
+    assert "under model; not shown: optimizer (1 tensor)" in text
     assert "lm_head.weight is wte.weight" in text
 
 

@@ -81,7 +81,9 @@ def find_state(root: Any) -> State:
             break
         chosen = max(models, key=lambda key: (counts[key], -_preference(key)))
         beside += [
-            f"{'.'.join([*path, key])} ({counts[key]} tensors)" for key in counts if key != chosen
+            f"{'.'.join([*path, key])} ({n} tensor{'s' * (n != 1)})"
+            for key, n in counts.items()
+            if key != chosen
         ]
         state.metadata |= _settings(inside)
         path.append(chosen)
