@@ -5,10 +5,11 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socket import SHUT_RDWR
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -101,6 +102,7 @@ class RangeServer:
         self.token: str | None = None
         self.most_at_once = 0
         self.connections = 0
+        self.open_sockets: set[Any] = set()
         self._at_once = 0
         self._lock = threading.Lock()
         server = self
@@ -153,6 +155,10 @@ class RangeServer:
 
     def close(self) -> None:
         self._http.shutdown()
+        # Clients keep connections open, and their threads would go on answering.
+        for open_socket in list(self.open_sockets):
+            with suppress(OSError):
+                open_socket.shutdown(SHUT_RDWR)
         self._http.server_close()
         self._thread.join()
 
@@ -186,6 +192,11 @@ class _Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         super().setup()
         self.remote.connections += 1
+        self.remote.open_sockets.add(self.connection)
+
+    def finish(self) -> None:
+        self.remote.open_sockets.discard(self.connection)
+        super().finish()
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
