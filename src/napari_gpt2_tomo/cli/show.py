@@ -56,7 +56,7 @@ def view(
     from ..series import is_series
 
     need_screen()
-    given = paths or [None]
+    given: list[str | None] = [*paths] if paths else [None]
     with ExitStack() as opened:
         scans: list[Scan]
         if paths and (series or (len(paths) == 1 and is_series(paths[0]))):
