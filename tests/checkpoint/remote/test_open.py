@@ -127,6 +127,9 @@ def test_the_token_goes_to_the_hub_and_nowhere_else(
     with open_checkpoint(f"hf://{REPOSITORY}") as checkpoint:
         assert same(checkpoint, tensors)
         assert b"mine" not in pickle.dumps(checkpoint)
+    elsewhere = [asked for asked in server.asked if asked.path.startswith("/cdn/")]
+    assert elsewhere
+    assert not any("Authorization" in asked.headers for asked in elsewhere)
 
 
 @pytest.mark.parametrize(
