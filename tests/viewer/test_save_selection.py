@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QDialog, QFileDialog
 
+from napari_gpt2_tomo.export.selection import size_of
 from napari_gpt2_tomo.facade import Scan
 from napari_gpt2_tomo.viewer import save_selection as module
 from napari_gpt2_tomo.viewer.layers import add_scan
@@ -76,6 +77,10 @@ def test_the_dialog_tells_size_and_type_of_what_it_would_write(shown, qtbot):
     dialog = SelectionDialog(shown.link, offers(shown.viewer, shown.link))
     qtbot.addWidget(dialog)
     assert "64 × 64 = 4,096 values" in dialog.about.text()
+    # Weights of 4 bytes, and 12 for the address of each.
+    assert size_of(dialog.selection, ".safetensors") == 64 * 64 * 16
+    assert size_of(dialog.selection, ".npy") == size_of(dialog.selection, ".tif") == 64 * 64 * 4
+    assert "0.1 MB on disk" in dialog.about.text()
     assert dialog.selection.signal is None
     dialog.values.setCurrentIndex(1)
     assert dialog.selection.signal == shown.link.volume.signal == "magnitude"

@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 
 from ..base import Progress
 from ..checkpoint.dtypes import STORED_TYPES
-from ..export.selection import FORMATS, Selection, write_selection
+from ..export.selection import FORMATS, Selection, size_of, write_selection
 from . import compat
 from .commands import NO_SCAN, current_link
 from .console.source_panel import SIGNAL_TITLES
@@ -107,13 +107,12 @@ class SelectionDialog(QDialog):  # type: ignore[misc]
         selection = self.selection
         ending = self.ending.currentData()
         kind = STORED_TYPES["F32" if ending == ".tif" else selection.element]
-        width = (kind.decoded if ending == ".npy" else kind.storage or kind.decoded).itemsize
         shape = " × ".join(map(str, selection.shape))
         told = f"{shape} = {selection.size:,} values"
         if ending == ".tif" and selection.element not in ("F32", "F16", "BF16"):
             told += f", rounded from {selection.element}"
         self.air.setEnabled(kind.decoded.kind == "f")
-        self.about.setText(f"{told} · {memory(selection.size * width)} on disk")
+        self.about.setText(f"{told} · {memory(size_of(selection, ending))} on disk")
 
 
 def save_selection_as(viewer: napari.Viewer) -> None:

@@ -22,7 +22,7 @@ from napari_gpt2_tomo.display.section import plane as module
 from napari_gpt2_tomo.facade import Scan
 from real_data import real_data
 from volume.architectures import Sizes, gpt2, mixtral
-from volume.fakes import checkpoint_of
+from volume.fakes import MemoryCheckpoint, checkpoint_of
 
 RNG = np.random.default_rng(5)
 
@@ -224,6 +224,23 @@ class TestSingularValues:
         plot = singular_plot(found)
         assert "1 of 100 lie beyond the edge" in plot.title
         assert len(plot.figure().axes) == 2
+
+    def test_weights_that_are_not_finite_are_told(self, made):
+        checkpoint, anatomy = made
+        part = anatomy.by_name["L0.up"]
+        whole = np.array(checkpoint[part.tensor][...], np.float32)
+        whole[:2] = np.nan
+        found = singular_values(MemoryCheckpoint({part.tensor: ("F32", whole)}), part)
+        assert found.n_nonfinite == whole[:2].size
+        assert "NaN or infinite" in singular_plot(found).title
+        whole[:] = np.inf
+        with pytest.raises(DisplayError, match="no finite weight"):
+            singular_values(MemoryCheckpoint({part.tensor: ("F32", whole)}), part)
+
+    def test_a_matrix_of_zeros_is_drawn(self):
+        found = singular.SingularValues(np.zeros(20), (20, 30), 0.0, "zeros")
+        assert "0 of 20" in singular_plot(found).title
+        assert singular_plot(found).figure().axes[1].get_yscale() == "linear"
 
     def test_vectors_and_giants_are_refused_and_work_can_be_stopped(self, made, monkeypatch):
         checkpoint, anatomy = made

@@ -4,7 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QCoreApplication, QEvent, Qt
 from safetensors.numpy import load_file, save_file
 
 from comparison.adapters import pair, write_adapter
@@ -281,3 +281,14 @@ def test_values_that_are_nan_are_counted(dock, model, tmp_path, settle):
     dock.compare()
     settle()
     assert "6 values are NaN or infinite" in dock.status.text()
+
+
+def test_a_dock_that_is_gone_while_it_works_stays_silent(viewer, model, other, settle):
+    gone = CompareDock(viewer)
+    gone.a.choose(Side.at(model))
+    gone.b.choose(Side.at(other))
+    gone.compare()
+    gone.deleteLater()
+    QCoreApplication.sendPostedEvents(gone, QEvent.Type.DeferredDelete.value)
+    settle()
+    assert not viewer.layers

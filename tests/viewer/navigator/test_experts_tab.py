@@ -91,6 +91,24 @@ def test_an_expert_is_isolated_and_tinted_in_its_layer_or_in_all(mixture):
     assert not console.tints
 
 
+def test_an_isolated_expert_is_gone_to(mixture):
+    mixture.dock.go("L0.E3.gate")
+    mixture.tab.layer.setCurrentIndex(1)
+    assert here(mixture) == "L0.E3.gate"
+    mixture.tab.isolate.click()
+    assert here(mixture) == "L1.E3.gate"
+    mixture.tab.isolate.click()
+
+
+def test_the_end_of_a_reading_that_was_stopped_is_not_that_of_the_next(mixture, settle):
+    mixture.tab._measure()
+    before = mixture.tab._job
+    mixture.tab._measure()
+    before.wait()
+    settle()
+    assert mixture.tab._job is None
+
+
 def test_maps_lead_to_experts(mixture):
     plot = mixture.tab.plot
     assert plot.plot.name == "experts-norm"

@@ -44,7 +44,7 @@ def spectrum_plot(spectrum: Spectrum) -> Plot:
         lowest = min((float(f[0]) for f, _ in lines.values() if len(f)), default=0.01)
         axes.set_xlim(min(lowest, 0.25), 0.5)
         axes.set_xlabel("frequency, cycles per parameter")
-        axes.set_ylabel("power over that of white noise, dB")
+        axes.set_ylabel("dB over white noise")
         axes.legend(loc="upper right")
 
     columns: dict[str, Any] = {
@@ -85,7 +85,7 @@ def spectrum_map(spectrum: Spectrum) -> Plot:
         )
         bar = figure.colorbar(image, ax=axes, aspect=30, pad=0.02)
         bar.outline.set_visible(False)
-        bar.set_label("power over that of white noise, dB")
+        bar.set_label("dB over white noise")
         axes.set_xlabel(f"frequency along {columns or 'columns'}, cycles per parameter")
         axes.set_ylabel(f"frequency along {rows or 'rows'}")
         axes.tick_params(length=2)
@@ -140,7 +140,8 @@ def singular_plot(found: SingularValues) -> Plot:
                    color=theme.cycle[0])  # fmt: skip
         right.axhline(high, color=theme.accent, linestyle=":", linewidth=1.2)
         log_scale(right, "x")
-        log_scale(right, "y")
+        if values[0] > 0:
+            log_scale(right, "y")
         right.set_xlabel("rank")
         right.set_ylabel("singular value")
 
@@ -148,6 +149,8 @@ def singular_plot(found: SingularValues) -> Plot:
         f"{found.n_outliers} of {len(values)} lie beyond the edge of noise, with "
         f"{found.outlier_share:.0%} of Σw²; stable rank {found.stable_rank:.1f}."
     )
+    if found.n_nonfinite:
+        said += f" {found.n_nonfinite:,} weights are NaN or infinite and count as 0."
     return Plot(
         "singular-values",
         f"Singular values of {found.title}: {said}",

@@ -32,12 +32,15 @@ class SingularValues:
         Standard deviation of the weights.
     title
         The part.
+    n_nonfinite
+        Weights that are NaN or infinite.
     """
 
     values: NDArray[np.float64]
     shape: tuple[int, int]
     sigma: float
     title: str
+    n_nonfinite: int = 0
 
     @property
     def edges(self) -> tuple[float, float]:
@@ -79,7 +82,7 @@ def singular_values(
     Raises
     ------
     DisplayError
-        The part is no matrix, empty, or too large.
+        The part is no matrix, empty, too large, or has no finite weight.
     Cancelled
         `progress` asked to stop.
     """
@@ -115,12 +118,14 @@ def singular_values(
         square += float(np.square(band).sum())
         gram += band.T @ band if long_axis == 0 else band @ band.T
         told.advance(band.size)
-    mean = total / max(count, 1)
+    if not count:
+        raise DisplayError(f"{part.name} has no finite weight: all are NaN or infinite.")
+    mean = total / count
     found = np.sqrt(np.maximum(np.linalg.eigvalsh(gram)[::-1], 0.0))
     told.advance(short**2)
-    sigma = float(np.sqrt(max(square / max(count, 1) - mean**2, 0.0)))
+    sigma = float(np.sqrt(max(square / count - mean**2, 0.0)))
     rows, columns = part.shape
-    return SingularValues(found, (rows, columns), sigma, part.name)
+    return SingularValues(found, (rows, columns), sigma, part.name, part.size - count)
 
 
 def marchenko_pastur(

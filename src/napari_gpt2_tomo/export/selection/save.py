@@ -17,7 +17,7 @@ from ...volume.volume import Volume
 from .choosing import PartName, Selection, select
 from .describe import describe_selection
 
-__all__ = ["FORMATS", "save_selection", "write_selection"]
+__all__ = ["FORMATS", "save_selection", "size_of", "write_selection"]
 
 FORMATS: Mapping[str, str] = {
     ".safetensors": "weights bit for bit, addresses inside",
@@ -29,6 +29,9 @@ FORMATS: Mapping[str, str] = {
 
 MOST_TRACED = 2**22
 """Voxels up to which a safetensors file holds the address of every one: 50 MB of them."""
+
+TRACES: Mapping[str, tuple[str, int]] = {"tensor_id": ("U32", 4), "flat_index": ("I64", 8)}
+"""Element and bytes of what says the address of a voxel."""
 
 BIG_TIFF = 2**31
 """Bytes from which a TIFF needs 64-bit offsets; plain ones end at 4 GB, some readers at half."""
@@ -114,7 +117,7 @@ def write_selection(
             raise TomoError(f"{target.name} is a file of the model itself: choose another name.")
     told = progress or SilentProgress()
     ending = target.suffix.lower()
-    traced = ending == ".safetensors" and selection.size <= MOST_TRACED
+    traced = _is_traced(selection, ending)
     told.start(selection.size * (3 if traced else 1), f"Saving {selection.title}")
     if ending == ".safetensors":
         _safetensors(selection, target, air, traced, told)
@@ -125,6 +128,19 @@ def write_selection(
     return target
 
 
+def size_of(selection: Selection, ending: str) -> int:
+    """Bytes that a selection takes in a file with an ending, descriptions apart."""
+    kind = STORED_TYPES["F32" if ending in (".tif", ".tiff") else selection.element]
+    width = (kind.decoded if ending == ".npy" else kind.storage or kind.decoded).itemsize
+    if _is_traced(selection, ending):
+        width += sum(own for _, own in TRACES.values())
+    return selection.size * width
+
+
+def _is_traced(selection: Selection, ending: str) -> bool:
+    return ending == ".safetensors" and selection.size <= MOST_TRACED
+
+
 def _safetensors(
     selection: Selection, target: Path, air: float, traced: bool, told: Progress
 ) -> None:
@@ -133,7 +149,7 @@ def _safetensors(
     _check_air(selection.element, air)
     sizes = {"values": (selection.element, kind.storage.itemsize)}
     if traced:
-        sizes |= {"tensor_id": ("U32", 4), "flat_index": ("I64", 8)}
+        sizes |= TRACES
     description = describe_selection(selection, selection.element, air)
     header: dict[str, Any] = {
         "__metadata__": {"format": "np", "selection": json.dumps(description)}

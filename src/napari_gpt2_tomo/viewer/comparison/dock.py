@@ -180,7 +180,7 @@ class CompareDock(QWidget):  # type: ignore[misc]
         a, b = self.a.side, self.b.side
         if a is None or b is None:
             return
-        told = self.status.text()
+        told = self.status.text() if self.link is not None else ""
         viewer = self._viewer
         shown = shown_in(viewer, a) is not None
 
@@ -361,8 +361,14 @@ class CompareDock(QWidget):  # type: ignore[misc]
         """Hear nothing any more."""
         self._viewer.layers.events.disconnect(self._layers_changed)
         if self._job is not None:
+            # The buttons that its end would enable may be gone by then.
+            self._job.on_end = _nothing
             self._job.cancel()
             self._job = None
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 def _compared(a: Side, b: Side, kind: str, report: Progress) -> Comparison:

@@ -190,7 +190,9 @@ class ExpertsTab(QWidget):  # type: ignore[misc]
             self.status.show()
 
     def _ended(self) -> None:
-        self._job = None
+        # The end of a reading that was stopped is not that of the next one.
+        if self._job is not None and not self._job.running:
+            self._job = None
 
     def _arrived(self, table: ExpertTable) -> None:
         self._table = table
@@ -264,6 +266,9 @@ class ExpertsTab(QWidget):  # type: ignore[misc]
         if self._link is not None and names:
             console = self._link.console
             same = console.shown == frozenset(names)
+            if not same:
+                # Alone in another section it would not be seen at all.
+                self._fly(self.part)
             console.hidden = console.hidden - names
             console.shown = None if same else frozenset(names)
 

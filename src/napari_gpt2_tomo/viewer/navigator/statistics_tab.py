@@ -107,6 +107,8 @@ class StatisticsTab(QWidget):  # type: ignore[misc]
     def cancel(self) -> None:
         """Stop measuring."""
         if self._job is not None:
+            # Its end would write into labels that may be gone by then.
+            self._job.on_end = _nothing
             self._job.cancel()
             self._job = None
 
@@ -196,3 +198,7 @@ class StatisticsTab(QWidget):  # type: ignore[misc]
                 save_text(path, self.model.table.csv(), ".csv")
             except TomoError as error:
                 show(error)
+
+
+def _nothing() -> None:
+    """Do nothing."""
