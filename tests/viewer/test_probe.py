@@ -268,3 +268,14 @@ def test_a_move_costs_milliseconds(shown, settle):
             times.append(time.process_time() - start)
         # Measured 1 to 2 ms; more only says that the machine is busy.
         assert np.median(times) < 0.01
+
+
+def test_a_scan_that_a_script_closed_is_read_no_more(viewer, model, settle):
+    with Scan(model) as scan:
+        layers = add_scan(viewer, scan)
+        settle()
+        point_at(viewer, layers.image, link_of(layers.image).volume.voxel(*PLANTED))
+        assert "= " in session_of(viewer).probe.text
+    session_of(viewer).probe.update()
+    assert "= " not in session_of(viewer).probe.text
+    assert session_of(viewer).probe.read() is None

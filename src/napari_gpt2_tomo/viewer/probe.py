@@ -7,6 +7,7 @@ from weakref import ref
 import numpy as np
 from numpy.typing import NDArray
 
+from ..base import CheckpointError
 from ..checkpoint.remote.traffic import NotHere, without_waiting
 from ..display.planes import BODY_PLANES, position_caption, section_caption
 from .activity.array_link import ArrayLink
@@ -174,6 +175,9 @@ class Probe:
         except NotHere:
             # On a server: what is drawn arrives by itself, what is under the cursor is fetched.
             link.arrivals.bring(voxel_at(layer, position), self.update_soon)
+            return None
+        except CheckpointError:
+            # A script closed the scan, or its file changed: slices and docks tell it, once.
             return None
 
     def _moved(self, viewer: Any, event: Any) -> None:
