@@ -342,3 +342,9 @@ def test_quantisation_errors_are_those_that_a_gptq_checkpoint_was_made_with():
             error = np.sqrt(sum(p.dd for p in parts_) / sum(p.aa for p in parts_))
             known = truth[f"transformer.h.{layer}.{module}"]["rel_rms_err"]
             assert error == pytest.approx(known, rel=1e-5)
+
+
+def test_a_difference_is_shown_signed_where_nothing_is_said(compared):
+    comparison, _ = compared
+    assert comparison.volume().signal == comparison.usual_signal == "signed"
+    assert comparison.a.volume().signal == comparison.a.usual_signal == "magnitude"

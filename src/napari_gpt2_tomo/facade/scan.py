@@ -111,6 +111,11 @@ class Scan:
             return stem
         return path.resolve().parent.name if isinstance(path, Path) else path.parent.name
 
+    @property
+    def usual_signal(self) -> str:
+        """The signal that is shown where none is asked for."""
+        return "magnitude"
+
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of every stored tensor."""
@@ -186,7 +191,7 @@ class Scan:
     def volume(
         self,
         layout: str = "auto",
-        signal: str = "magnitude",
+        signal: str | None = None,
         reduction: str | None = None,
         *,
         tensor: str | None = None,
@@ -206,7 +211,7 @@ class Scan:
             queries, all roles of the experts, or ``"qk"``.
         signal, reduction
             What a voxel shows, and how a coarse voxel sums up fine ones; None is
-            the signal's default.
+            `usual_signal`, and the signal's default.
         exact
             Whether the signals that need statistics may read the whole checkpoint for them.
 
@@ -215,6 +220,7 @@ class Scan:
         LayoutError
             The layout, signal, reduction, tensor or role does not exist here.
         """
+        signal = signal or self.usual_signal
         resolve_reduction(signal, reduction)  # Before work that may take minutes.
         if layout == "circuits":
             from ..volume.circuits import circuit_volume

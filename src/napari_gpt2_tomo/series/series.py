@@ -189,7 +189,7 @@ class Series(Scan):
     def volume(
         self,
         layout: str = "auto",
-        signal: str = "magnitude",
+        signal: str | None = None,
         reduction: str | None = None,
         *,
         tensor: str | None = None,
@@ -201,6 +201,7 @@ class Series(Scan):
 
         ``volume[t]`` equals the volume of step t alone. The window is one for all steps.
         """
+        signal = signal or self.usual_signal
         resolve_reduction(signal, reduction)
         frames: list[Volume] = []
         options: dict[str, Any] = {} if role is None else {"role": role}

@@ -90,7 +90,7 @@ def add_scan(
     viewer: Any,
     scan: "Scan",
     layout: str = "auto",
-    signal: str = "magnitude",
+    signal: str | None = None,
     *,
     owned: bool = False,
     name: str | None = None,

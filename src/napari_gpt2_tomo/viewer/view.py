@@ -18,7 +18,7 @@ def view(
     scan: "Scan | Paths",
     viewer: Any = None,
     layout: str = "auto",
-    signal: str = "magnitude",
+    signal: str | None = None,
     **options: Any,
 ) -> Any:
     """Show a scan in napari, live: probe, refinement, 3-D detail.
@@ -70,7 +70,12 @@ def view(
 
 
 def _view_series(
-    series: "Series", viewer: Any, layout: str, signal: str, owned: bool = False, **options: Any
+    series: "Series",
+    viewer: Any,
+    layout: str,
+    signal: str | None,
+    owned: bool = False,
+    **options: Any,
 ) -> Any:
     import napari
 

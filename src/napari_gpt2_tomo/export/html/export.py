@@ -35,7 +35,7 @@ def export_html(
     path: str | os.PathLike[str],
     *,
     layout: str = "auto",
-    signal: str = "magnitude",
+    signal: str | None = None,
     reduction: str | None = None,
     tensor: str | None = None,
     role: str | None = None,

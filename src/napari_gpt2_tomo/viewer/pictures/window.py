@@ -23,7 +23,7 @@ __all__ = ["in_a_window", "telling_place"]
 def in_a_window(
     scan: "Scan",
     layout: str = "auto",
-    signal: str = "magnitude",
+    signal: str | None = None,
     *,
     progress: Progress | None = None,
     **options: Any,

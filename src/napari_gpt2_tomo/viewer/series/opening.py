@@ -48,7 +48,7 @@ def add_series(
     viewer: Any,
     where: Paths | Series,
     layout: str = "auto",
-    signal: str = "magnitude",
+    signal: str | None = None,
     *,
     owned: bool | None = None,
     name: str | None = None,
