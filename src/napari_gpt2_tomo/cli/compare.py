@@ -125,26 +125,10 @@ def _print(comparison: "Comparison", table: "ChangeTable", rows: "list[ChangeRow
     typer.echo(f"{comparison.a.name} → {comparison.b.name}")
     typer.echo(comparison.statement)
     typer.echo()
-    heads = ("part", "‖Δ‖/‖w‖", "max |Δ|", "RMSE", "SNR dB", "cosine", "flips", "rank", "shape")
-    total = table.total
-    cells = [heads, *(_cells(row, table) for row in rows)]
-    cells.append(
-        (
-            "all parts",
-            *_numbers(
-                total.relative, total.largest, total.rmse, total.snr, total.cosine, total.flipped
-            ),
-            "",
-            f"{total.n:,}",
-        )
-    )
-    widths = [max(len(line[i]) for line in cells) for i in range(len(heads))]
-    for line in cells:
-        words = [
-            cell.ljust(width) if i in (0, len(heads) - 1) else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        typer.echo("  ".join(words).rstrip())
+    from ..comparison.text import change_lines
+
+    for line in change_lines(table, rows):
+        typer.echo(line)
 
 
 def _tell_rest(cut: int, equal: int, left_out: int) -> None:
@@ -154,30 +138,3 @@ def _tell_rest(cut: int, equal: int, left_out: int) -> None:
         typer.echo(f"{equal} parts are equal, value for value.")
     if left_out:
         typer.echo(f"{left_out:,} values are NaN or infinite; they are left out.")
-
-
-def _cells(row: "ChangeRow", table: "ChangeTable") -> tuple[str, ...]:
-    numbers = _numbers(row.relative, row.largest, row.rmse, row.snr, row.cosine, row.flips)
-    spectrum = (table.spectra or {}).get(row.part)
-    rank = "" if spectrum is None else f"{'' if spectrum.bounded else '≥ '}{spectrum.rank}"
-    return (row.part, *numbers, rank, " × ".join(map(str, row.shape)))
-
-
-def _numbers(
-    relative: float, largest: float, rmse: float, snr: float, cosine: float, flips: float
-) -> tuple[str, ...]:
-    return (
-        _written(relative, ".4g"),
-        _written(largest, ".4g"),
-        _written(rmse, ".4g"),
-        _written(snr, ".2f"),
-        _written(cosine, ".6f"),
-        _written(flips, ".2%"),
-    )
-
-
-def _written(value: float, pattern: str) -> str:
-    """A number for a person; a dash where there is none, as in a part that is all NaN."""
-    if math.isnan(value):
-        return "–"
-    return "∞" if value == math.inf else f"{value:{pattern}}"

@@ -10,6 +10,7 @@ from typing import overload
 from ..anatomy.part import Part
 from .parts import Moments
 from .spectrum import LEADING, Spectrum
+from .text import change_lines
 
 __all__ = ["COLUMNS", "ChangeRow", "ChangeTable"]
 
@@ -126,6 +127,9 @@ class ChangeTable(Sequence[ChangeRow]):
 
     def __repr__(self) -> str:
         return f"<ChangeTable of {len(self)} parts>"
+
+    def __str__(self) -> str:
+        return "\n".join(change_lines(self, self.by("relative")))
 
 
 def _row(a: Part, b: Part, moments: Moments, spectrum: Spectrum | None) -> ChangeRow:
