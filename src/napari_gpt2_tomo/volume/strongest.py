@@ -5,7 +5,7 @@ of parameters that are asked for, whatever the size of the checkpoint.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
