@@ -17,7 +17,6 @@ from real_data import real_data
         ("nano-gpt-sort", 41, "vocab.json"),
         ("char-gpt2-series/step00000", 52, "tokenizer.json"),
         ("char-gpt2-series/step06000", 52, "tokenizer.json"),
-        ("gptq/char-gpt2-gptq-4bit", 100, "tokenizer.json"),
     ],
 )
 def test_equals_what_the_library_reads(name: str, n_tensors: int, tokenizer: str) -> None:

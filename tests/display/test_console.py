@@ -148,6 +148,20 @@ def test_better_statistics_move_a_window_of_a_preset_but_none_of_the_user(consol
     assert len(refreshed) == 2
 
 
+def test_a_window_that_nobody_chose_follows_statistics_and_signal(scan):
+    console = Console.of(scan.volume())
+    opening, usual = console.preset.key, console.window
+    other = {"p1-99": "p0.1-99.9", "p0.1-99.9": "p1-99"}[opening]
+    console.apply_preset(other)
+    console.refresh()
+    assert console.preset.key == other, "what somebody chose stays"
+    console.reset()
+    console.refresh()
+    assert (console.preset.key, console.window) == (opening, usual)
+    console.follow(scan.volume(signal="rank"))
+    assert console.preset.key == "full"
+
+
 def test_with_another_layout_the_window_stays(console, scan):
     console.window = Window(0.1, 0.05)
     console.follow(scan.volume("cube"))

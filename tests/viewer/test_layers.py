@@ -53,7 +53,7 @@ def test_layers_of_every_signal_can_be_made(scan, signal):
     image, atlas = (Layer.create(*data) for data in layer_data(link))
     assert image.name == title(link)
     assert image.multiscale
-    assert tuple(image.contrast_limits) == pytest.approx(volume.window())
+    assert tuple(image.contrast_limits) == pytest.approx(link.console.window.limits)
     assert atlas.colormap.map(0)[3] == 0
 
 

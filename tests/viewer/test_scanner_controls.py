@@ -78,16 +78,19 @@ def test_every_rendering_shows_the_volume_its_own_way(shown, settle):
         assert (change > 12).mean() > 0.01, (one, other)
 
 
-def test_the_first_view_comes_back(shown, settle):
-    shown.dims.ndisplay = 3
+def test_the_first_view_comes_back(window, model, settle):
+    view(model, window, signal="signed")
+    window.dims.ndisplay = 3
     settle()
-    camera = shown.scene.camera
-    before = screenshot(shown, size=SIZE, legend=False)
+    camera = window.scene.camera
+    reset_view(window, link_of(window.layers[0]))
+    settle()
+    before = screenshot(window, size=SIZE, legend=False)
     camera.angles, camera.zoom, camera.center = (80, 10, 5), 2 * camera.zoom, (0, 0, 0)
-    assert (screenshot(shown, size=SIZE, legend=False) != before).any()
-    reset_view(shown, link_of(shown.layers[0]))
+    assert (screenshot(window, size=SIZE, legend=False) != before).any()
+    reset_view(window, link_of(window.layers[0]))
     settle()
-    after = screenshot(shown, size=SIZE, legend=False)
+    after = screenshot(window, size=SIZE, legend=False)
     assert (np.abs(after.astype(int) - before).max(axis=2) > 30).mean() < 0.02
 
 

@@ -101,9 +101,10 @@ class Console:
 
     _distributions: Spread | None = field(default=None, init=False, repr=False)
     _part: str | None = field(default=None, init=False, repr=False)
+    _untouched: bool = field(default=False, init=False, repr=False)
 
     events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor(
-        signal_aliases={"_distributions": None, "_part": None}
+        signal_aliases={"_distributions": None, "_part": None, "_untouched": None}
     )
 
     refreshed = Signal()
@@ -114,6 +115,8 @@ class Console:
         value = value if check is None else check(name, value)
         moved = name == "window" and self.__dict__.get("window") not in (None, value)
         super().__setattr__(name, value)
+        if name == "preset":
+            self._untouched = False
         if moved:
             self.preset = None
 
@@ -222,7 +225,12 @@ class Console:
         self.gamma, self.opacity = look.gamma, 1.0
         self.rendering, self.attenuation = look.rendering, look.attenuation
         self.iso_threshold = 0.5
+        self._open_window()
+
+    def _open_window(self) -> None:
+        """Take the window that the signal opens with, until somebody takes another."""
         self.apply_preset(opening_preset(self.signal, self.scale()))
+        self._untouched = True
 
     def follow(self, volume: "Volume") -> None:
         """Belong to a volume from now on.
@@ -239,12 +247,15 @@ class Console:
             for name in ("gamma", "rendering", "attenuation"):
                 if getattr(self, name) == getattr(old, name):
                     setattr(self, name, getattr(look, name))
-            self.preset = self.preset or opening_preset(volume.signal, self.scale())
+            if not self._untouched:
+                self.preset = self.preset or opening_preset(volume.signal, self.scale())
         self.refresh()
 
     def refresh(self) -> None:
         """The statistics of the volume are better: a window of a preset follows them."""
-        if self.preset is not None:
+        if self._untouched:
+            self._open_window()
+        elif self.preset is not None:
             self.apply_preset(self.preset, self._part)
         self.refreshed.emit()
 
