@@ -145,6 +145,14 @@ def test_patterns_that_could_take_forever_are_refused(llama_base, tmp_path, patt
         compare(llama_base, adapter)
 
 
+@pytest.mark.parametrize("value", [10**400, "16", None, True, float("inf")], ids=type)
+def test_an_alpha_that_is_no_number_is_refused(llama_base, tmp_path, value):
+    tensors = pair("model.layers.0.self_attn.q_proj", D, D)
+    adapter = write_adapter(tmp_path / "adapter", tensors, lora_alpha=value)
+    with pytest.raises(CheckpointError, match="lora_alpha is no number"):
+        compare(llama_base, adapter)
+
+
 def test_embeddings_and_parts_that_were_trained_in_full(llama_base, tmp_path):
     a, b = normal(RANK, VOCAB, seed=1), normal(D, RANK, seed=2)
     head = normal(VOCAB, D, seed=3)

@@ -102,6 +102,7 @@ GOOD = {"title": "a", "kind": "sigma", "centre": 0, "width": 1}
         ([GOOD | {"width": "wide"}], "width must be a finite number"),
         ([GOOD | {"width": True}], "width must be a finite number"),
         ([GOOD | {"centre": float("nan")}], "centre must be a finite number"),
+        ([GOOD | {"centre": 10**400}], "centre must be a finite number"),
         ([GOOD | {"depth": 1}], "depth"),
         ([{"title": "a", "kind": "sigma", "centre": 0}], "width"),
         ([{"title": "a", "kind": "percentile", "low": 9, "high": 3}], "low must be below"),

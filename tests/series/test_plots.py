@@ -130,6 +130,13 @@ def test_losses_come_from_a_log_beside_the_checkpoints(tmp_path):
     assert losses.source.endswith("log.json")
 
 
+def test_numbers_of_a_log_beyond_every_float_are_left_out(tmp_path):
+    log = [{"step": 10**400, "loss": 1.0}, {"step": 3, "loss": 10**400}, {"step": 4, "loss": 2.0}]
+    (tmp_path / "log.json").write_text(json.dumps(log))
+    at, values = read_losses([str(tmp_path / "step-0")]).curves["training loss"]
+    assert (at.tolist(), values.tolist()) == ([4], [2.0])
+
+
 def test_losses_come_from_the_latest_trainers_state(tmp_path):
     for number, loss in ((1, 3.0), (2, 2.5)):
         folder = tmp_path / f"checkpoint-{number}"

@@ -3,6 +3,7 @@
 from .cache import cache_folder
 from .errors import Cancelled, CheckpointError, DisplayError, LayoutError, TomoError
 from .files import new_file, save_bytes, save_text
+from .numbers import finite_number
 from .progress import Progress, SilentProgress
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "SilentProgress",
     "TomoError",
     "cache_folder",
+    "finite_number",
     "new_file",
     "save_bytes",
     "save_text",

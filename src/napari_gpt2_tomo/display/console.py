@@ -278,7 +278,7 @@ def _number(low: float, high: float) -> Callable[[str, Any], float]:
     def check(name: str, value: Any) -> float:
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not low <= number <= high:
             raise DisplayError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}.")

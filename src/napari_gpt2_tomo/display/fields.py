@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
-from ..base import DisplayError
+from ..base import DisplayError, finite_number
 
 __all__ = [
     "Fields",
@@ -78,11 +78,12 @@ def text(value: Any) -> str:
 
 def number(value: Any) -> float:
     """A finite number, or `DisplayError`."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) == float("inf"):
-        raise DisplayError(f"must be a number, not {shortened(value)}.")
     if value != value:
         raise DisplayError("must be a number, not NaN.")
-    return float(value)
+    found = finite_number(value)
+    if found is None:
+        raise DisplayError(f"must be a finite number, not {shortened(value)}.")
+    return found
 
 
 def integer(value: Any) -> int:

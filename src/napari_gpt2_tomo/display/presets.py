@@ -1,12 +1,11 @@
 """Window presets: a table, and how each kind of row becomes a window."""
 
 import json
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from ..base import DisplayError
+from ..base import DisplayError, finite_number
 from .window import Scale, Window
 
 __all__ = [
@@ -144,8 +143,7 @@ def _check(row: Preset) -> None:
     if len(row.numbers) != len(names):
         raise DisplayError(f"A preset of kind {row.kind!r} has {_listed(names)}.")
     for name, value in zip(names, row.numbers, strict=True):
-        real = isinstance(value, int | float) and not isinstance(value, bool)
-        if not real or not math.isfinite(value):
+        if finite_number(value) is None:
             raise DisplayError(f"Its {name} must be a finite number, not {value!r}.")
     values = dict(zip(names, row.numbers, strict=True))
     if any(values.get(name, 1) <= 0 for name in ("width", "share", "reach")):

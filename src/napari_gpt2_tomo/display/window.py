@@ -54,7 +54,7 @@ class Window:
             value = getattr(self, name)
             try:
                 number = float(value)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 raise DisplayError(
                     f"The {name} of a window must be a number, not {value!r}."
                 ) from None

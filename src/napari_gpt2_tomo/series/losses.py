@@ -1,7 +1,6 @@
 """Losses that a training run noted beside its checkpoints."""
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..base import finite_number
 
 __all__ = ["Losses", "read_losses"]
 
@@ -104,12 +105,14 @@ def _curves(
     for record in records:
         if not isinstance(record, dict):
             continue
-        at = next((record[key] for key in STEPS if _is_number(record.get(key))), None)
+        places = (finite_number(record.get(key)) for key in STEPS)
+        at = next((place for place in places if place is not None), None)
         if at is None:
             continue
         for key, name in NAMES.items():
-            if _is_number(record.get(key)):
-                found.setdefault(name, {})[float(at)] = float(record[key])
+            value = finite_number(record.get(key))
+            if value is not None:
+                found.setdefault(name, {})[at] = value
     curves = {}
     for name, points in found.items():
         ordered = sorted(points.items())
@@ -118,7 +121,3 @@ def _curves(
             np.array([value for _, value in ordered]),
         )
     return curves
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -134,6 +134,7 @@ def test_a_rotary_model_says_why_positions_are_absent() -> None:
         ({"model_type": "ctrl"}, "sinusoidal"),
         ({"model_type": "gpt_neox", "rotary_emb_base": 10000, "rotary_pct": 0.25}, "rotary"),
         ({"model_type": "gptj", "rotary_dim": 4}, "rotary"),
+        ({"model_type": "gptj", "rotary_dim": 4, "rope_theta": 10**400}, "rotary"),
         ({"model_type": "somewhat"}, "unknown"),
     ],
 )

@@ -1,6 +1,5 @@
 """How a model knows where a token stands: a table, rotations, slopes, or sines."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from ...anatomy import Anatomy
 from ...anatomy.config import text_config
+from ...base import finite_number
 
 __all__ = ["PositionScheme", "cosine_matrix", "position_scheme", "rotary_wavelengths"]
 
@@ -133,9 +133,9 @@ def _rotary_base(settings: Mapping[str, Any]) -> tuple[float | None, str]:
             scaling = name
     for rule in stated:
         for name in THETA_NAMES:
-            value = rule.get(name)
-            if isinstance(value, int | float) and math.isfinite(value) and value > 0:
-                return float(value), scaling
+            value = finite_number(rule.get(name))
+            if value is not None and value > 0:
+                return value, scaling
     return (GPTJ_THETA if _size(settings.get("rotary_dim")) else None), scaling
 
 

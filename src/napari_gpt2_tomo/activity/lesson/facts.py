@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...base import finite_number
+
 __all__ = ["ACTIVATIONS", "Activation", "Facts", "activation_of", "read_facts"]
 
 F64 = NDArray[np.float64]
@@ -158,17 +160,13 @@ def read_facts(config: Mapping[str, Any]) -> Facts:
     kind = rope.get("rope_type", rope.get("type", "default"))
     name = next((config[key] for key in _ACTIVATIONS if isinstance(config.get(key), str)), None)
     return Facts(
-        epsilon=_number(next((config[key] for key in _EPSILONS if key in config), None)),
+        epsilon=finite_number(next((config[key] for key in _EPSILONS if key in config), None)),
         activation=name,
-        rotary_base=_number(
+        rotary_base=finite_number(
             rope.get("rope_theta", config.get("rope_theta", config.get("rotary_emb_base", 10000.0)))
         ),
         rotary_plain=kind == "default",
     )
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def activation_of(name: str | None, before: F64, after: F64) -> Activation | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...base import CheckpointError
+from ...base import CheckpointError, finite_number
 
 __all__ = ["CONFIG_NAME", "Settings", "read_settings"]
 
@@ -130,10 +130,10 @@ def _checked(found: dict[str, Any], path: Path) -> Settings:
 
 
 def _number(found: Mapping[str, Any], key: str, path: Path) -> float:
-    value = found.get(key)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise CheckpointError(f"{path}: {key} is no number: {value!r}.")
-    return float(value)
+    number = finite_number(found.get(key))
+    if number is None:
+        raise CheckpointError(f"{path}: {key} is no number: {str(found.get(key))[:LONGEST]}.")
+    return number
 
 
 def _is_plain(pattern: str) -> bool:
