@@ -259,6 +259,18 @@ def test_a_difference_has_no_circuits(compared):
         comparison.volume("circuits", role="qk")
 
 
+def test_what_has_no_sign_is_not_told_to_have_the_same(tmp_path):
+    a, b = parts(1), parts(1)
+    a["final_norm"][:4] = 1, 1, 0, -1
+    b["final_norm"][:4] = 2, np.nan, 3, 4
+    with compare(gpt2(tmp_path / "a", a), gpt2(tmp_path / "b", b), "sign") as comparison:
+        volume = comparison.volume("cube")
+        told = [volume.address(volume.voxel("ln_f.weight", (i,))).sides for i in range(4)]
+    assert [line.split(" · ")[-1] for line in told] == [
+        "same sign", "no sign", "no sign", "sign flips",
+    ]  # fmt: skip
+
+
 def test_a_difference_has_a_sign_and_a_flip_has_none(folders):
     sides = folders["first", "gpt2"], folders["second", "gpt2"]
     for kind, signal in (("absolute", "signed"), ("relative", "signed"), ("sign", "magnitude")):

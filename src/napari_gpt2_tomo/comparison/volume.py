@@ -9,8 +9,6 @@ from .difference import DifferenceCheckpoint, Kind
 
 __all__ = ["DifferenceAddress", "DifferenceVolume"]
 
-SIGN = {True: "sign flips", False: "same sign"}
-
 
 @dataclass(frozen=True, slots=True)
 class DifferenceAddress(Address):
@@ -41,7 +39,7 @@ class DifferenceAddress(Address):
         shown = {
             "absolute": f"Δ {_number(self.value)}",
             "relative": f"Δ {_number(self.b - self.a)} = {_number(self.value)} σ",
-            "sign": SIGN[bool(self.value)],
+            "sign": "sign flips" if self.value else _unflipped(self.a, self.b),
         }[self.kind]
         return f"a {_number(self.a)} · b {_number(self.b)} · {shown}"
 
@@ -66,6 +64,11 @@ class DifferenceVolume(Volume):
             return self
         source, anatomy, layout = self.checkpoint, self.anatomy, self.layout
         return DifferenceVolume(source, anatomy, layout, "signed", None, self.statistics)
+
+
+def _unflipped(a: float, b: float) -> str:
+    """Why no sign flips: both have the same, or one is 0 or NaN and has none."""
+    return "same sign" if (a > 0 and b > 0) or (a < 0 and b < 0) else "no sign"
 
 
 def _number(value: float) -> str:
