@@ -27,9 +27,9 @@ def server():
 @pytest.fixture
 def patience(monkeypatch):
     """Failures that are repeated at once."""
-    from napari_gpt2_tomo.checkpoint.remote import transfer
+    from napari_gpt2_tomo.checkpoint.remote import waiting
 
-    monkeypatch.setattr(transfer, "BACKOFF", (0.001, 0.01))
+    monkeypatch.setattr(waiting, "BACKOFF", (0.001, 0.01))
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,9 @@
 """Bytes of remote files by HTTP: ranges, retries, and the certainty that they belong together."""
 
 import os
-import random
 import re
 import threading
-import time
 from collections.abc import Callable
-from contextlib import suppress
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -16,7 +12,6 @@ from numpy.typing import NDArray
 from ...base import CheckpointError
 from .link import Link, Version
 from .settings import (
-    BACKOFF,
     CONNECTIONS,
     FIRST_TRIES,
     OFFLINE_VARIABLE,
@@ -25,6 +20,7 @@ from .settings import (
     is_offline,
 )
 from .traffic import Traffic
+from .waiting import backoff, retry_after, sleep
 
 if TYPE_CHECKING:
     import requests
@@ -33,9 +29,6 @@ __all__ = ["Answer", "Missing", "Offline", "fetch", "small"]
 
 CHUNK = 1 << 18
 """Bytes taken from a connection at once, at most (256 KB)."""
-
-PATIENCE = 60.0
-"""Seconds that a server may ask to be left alone; more is told to the user instead."""
 
 WHOLE = 1 << 22
 """Bytes (4 MB): so large a file is taken whole from a server that knows no ranges."""
@@ -115,7 +108,7 @@ def fetch(
                     f"{link.name} cannot be read: {again}, {failures} times in a row. "
                     "Check the connection, or try again later; what was read is kept."
                 ) from again.__cause__
-            _sleep(again.wait or _backoff(failures), stopped)
+            sleep(again.wait or backoff(failures), stopped)
     assert found.version is not None
     return Answer(found.data[: found.filled], found.version)
 
@@ -207,7 +200,7 @@ def _accept(link: Link, found: _Found, response: "requests.Response", asked: boo
     """The byte at which a body begins, if it is what was asked for; None if there is none."""
     status = response.status_code
     if status in TRANSIENT:
-        raise _Again(f"the server answers {status} {response.reason}", _retry_after(link, response))
+        raise _Again(f"the server answers {status} {response.reason}", retry_after(link, response))
     if status == 416:
         _beyond(link, found, response)
         return None
@@ -340,37 +333,6 @@ def _take(
                 found.add(chunk[skipped:])
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise _Again(_reason(error)) from error
-
-
-def _retry_after(link: Link, response: "requests.Response") -> float:
-    """Seconds that a server asks to wait, 0 if it does not."""
-    text = response.headers.get("Retry-After", "").strip()
-    wait = 0.0
-    with suppress(ValueError, TypeError):
-        wait = (
-            float(text)
-            if text.isdigit()
-            else (parsedate_to_datetime(text).timestamp() - time.time() if text else 0.0)
-        )
-    if wait > PATIENCE:
-        raise CheckpointError(
-            f"The server of {link.name} is too busy ({response.status_code}) and asks to wait for "
-            f"{wait:.0f} seconds; try again then."
-        )
-    return max(0.0, wait)
-
-
-def _backoff(failures: int) -> float:
-    first, longest = BACKOFF
-    # Half of it by chance: those that failed together should not all come back together.
-    wait = min(longest, first * float(2 ** (failures - 1)))
-    return wait * random.uniform(0.5, 1.0)
-
-
-def _sleep(seconds: float, stopped: Stopped) -> None:
-    end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0 and not stopped():
-        time.sleep(min(left, 0.1))
 
 
 def _reason(error: BaseException) -> str:
