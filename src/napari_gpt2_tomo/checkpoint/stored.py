@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .dtypes import STORED_TYPES, decode
+from .dtypes import decode
+from .elements import ElementTensor
 from .plan import plan_reads
 from .region import Region
 from .source import ByteSource
-from .tensor import LazyTensor
 
 __all__ = ["StoredTensor"]
 
@@ -24,7 +24,7 @@ _BAND = 128
 target stay in the cache; three times as fast as all at once at 4096 × 4096."""
 
 
-class StoredTensor(LazyTensor):
+class StoredTensor(ElementTensor):
     """Elements of one type, in C order, from byte `start` of a source.
 
     Parameters
@@ -38,23 +38,6 @@ class StoredTensor(LazyTensor):
     start
         Byte of the first element.
     """
-
-    def __init__(
-        self, name: str, shape: tuple[int, ...], stored: str, source: ByteSource, start: int
-    ) -> None:
-        kind = STORED_TYPES[stored]
-        if kind.storage is None:
-            raise ValueError(f"{stored} elements share bytes")
-        self.name = name
-        self.shape = shape
-        self.stored = stored
-        self.dtype = kind.decoded
-        self._storage = kind.storage
-        self._coded = kind.is_coded
-        self._source = source
-        self._start = start
-        self._size = self.size
-        self.nbytes = self._size * kind.storage.itemsize
 
     @property
     def extent(self) -> tuple[ByteSource, int, int]:
@@ -91,15 +74,6 @@ class StoredTensor(LazyTensor):
             max_range=sys.maxsize,
         )
         return ((source, plan.ranges),)
-
-    def read(self, region: Region) -> NDArray[Any]:
-        """Values of a strided box; a view of a mapped file where numpy has the stored type."""
-        raw = self.raw(region)
-        if not self._coded:
-            return raw
-        values: NDArray[Any] = decode(raw, self.stored)
-        values.flags.writeable = False
-        return values
 
     def read_into(self, region: Region, out: NDArray[np.float32]) -> None:
         """Write the values of a strided box into a float32 array of its shape, in one step."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .dtypes import STORED_TYPES, decode
+from .elements import ElementTensor
 from .region import Region, c_strides
 from .source import ByteSource
 from .stored import StoredTensor
@@ -35,7 +35,7 @@ def tensor_at(
     return StridedTensor(name, tidy, tuple(strides), stored, source, start)
 
 
-class StridedTensor(LazyTensor):
+class StridedTensor(ElementTensor):
     """Elements of one type at regular distances: transposed, cut out or repeated.
 
     Parameters
@@ -61,23 +61,12 @@ class StridedTensor(LazyTensor):
         source: ByteSource,
         start: int,
     ) -> None:
-        kind = STORED_TYPES[stored]
-        if kind.storage is None:
-            raise ValueError(f"{stored} elements share bytes")
-        self.name = name
-        self.shape = shape
-        self.stored = stored
-        self.dtype = kind.decoded
-        self._storage = kind.storage
-        self._coded = kind.is_coded
-        self._source = source
-        self._start = start
+        super().__init__(name, shape, stored, source, start)
         self._shape, self._strides = _merged(shape, strides)
         self._steps = c_strides(self._shape)
-        self._size = self.size
         # Repeated elements are in the file once.
         own = math.prod(n for n, step in zip(self._shape, self._strides, strict=True) if step)
-        self.nbytes = own * kind.storage.itemsize
+        self.nbytes = own * self._storage.itemsize
 
     def raw(self, region: Region) -> NDArray[Any]:
         """Elements of a strided box as they are stored; read-only."""
@@ -93,15 +82,6 @@ class StridedTensor(LazyTensor):
         values.flags.writeable = False
         # A view, so that nobody makes it writable again.
         return values[...]
-
-    def read(self, region: Region) -> NDArray[Any]:
-        """Values of a strided box."""
-        raw = self.raw(region)
-        if not self._coded:
-            return raw
-        values: NDArray[Any] = decode(raw, self.stored)
-        values.flags.writeable = False
-        return values
 
     def _gather(self, box: Region) -> NDArray[Any]:
         return self._source.gather(self._start, box, self._storage)

@@ -1,13 +1,12 @@
 """The parts of two models by how much they changed, as the rows of a table."""
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import overload
 
 from ..anatomy.part import Part
+from ..base.tables import delimited
 from .parts import Moments
 from .spectrum import LEADING, Spectrum
 from .text import change_lines
@@ -118,12 +117,8 @@ class ChangeTable(Sequence[ChangeRow]):
 
     def csv(self, delimiter: str = ",") -> str:
         """The table as comma- or otherwise separated values with a header, all digits kept."""
-        out = io.StringIO()
-        writer = csv.writer(out, delimiter=delimiter, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for row in self._rows:
-            writer.writerow([_cell(getattr(row, field.name)) for field in fields(row)])
-        return out.getvalue()
+        cells = ([getattr(row, field.name) for field in fields(row)] for row in self._rows)
+        return delimited(COLUMNS, cells, delimiter)
 
     def __repr__(self) -> str:
         return f"<ChangeTable of {len(self)} parts>"
@@ -156,11 +151,3 @@ def _height(value: object) -> float:
     if isinstance(value, (int, float)) and not math.isnan(value):
         return float(value)
     return -math.inf
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, tuple):
-        return " × ".join(map(str, value))
-    return repr(value) if isinstance(value, float) else str(value)

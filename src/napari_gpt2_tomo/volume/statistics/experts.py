@@ -1,7 +1,5 @@
 """Statistics of the experts of a mixture, and what their routers look for."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import overload
@@ -12,6 +10,7 @@ from numpy.typing import NDArray
 from ...anatomy.anatomy import Anatomy
 from ...anatomy.part import Part
 from ...base import LayoutError, Progress
+from ...base.tables import delimited
 from ...checkpoint.tensor import Checkpoint
 from ..layouts.experts import expert_roles
 from .summary import Statistics
@@ -115,16 +114,14 @@ class ExpertTable(Sequence[ExpertRow]):
 
     def csv(self, delimiter: str = ",") -> str:
         """The table as text with a header, all digits kept."""
-        out = io.StringIO()
-        writer = csv.writer(out, delimiter=delimiter, lineterminator="\n")
         norms = [f"norm {role}" for role in self.roles]
         last = ["router norm", "nearest expert", "cosine"]
-        writer.writerow(["layer", "expert", "parameters", "norm", "sigma", *norms, *last])
+        columns = ["layer", "expert", "parameters", "norm", "sigma", *norms, *last]
+        cells: list[list[object]] = []
         for row in self._rows:
-            ends = ["" if x is None else x for x in (row.router_norm, row.nearest, row.cosine)]
             first = [row.layer, row.expert, row.parameters, row.norm, row.sigma]
-            writer.writerow([*first, *row.norms, *ends])
-        return out.getvalue()
+            cells.append([*first, *row.norms, row.router_norm, row.nearest, row.cosine])
+        return delimited(columns, cells, delimiter)
 
     def __repr__(self) -> str:
         kind = "estimated" if self.estimate else "exact"

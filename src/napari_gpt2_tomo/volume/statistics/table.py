@@ -1,13 +1,12 @@
 """Statistics of every part as the rows of a table."""
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import overload
 
 from ...anatomy.anatomy import Anatomy
+from ...base.tables import delimited
 from ...checkpoint.tensor import LazyTensor
 from .details import NEAR_SIGMAS, Details
 from .summary import Statistics
@@ -116,12 +115,8 @@ class PartTable(Sequence[PartRow]):
 
     def csv(self, delimiter: str = ",") -> str:
         """The table as comma- or otherwise separated values with a header, all digits kept."""
-        out = io.StringIO()
-        writer = csv.writer(out, delimiter=delimiter, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for row in self._rows:
-            writer.writerow([_cell(getattr(row, field.name)) for field in fields(row)])
-        return out.getvalue()
+        cells = ([getattr(row, field.name) for field in fields(row)] for row in self._rows)
+        return delimited(COLUMNS, cells, delimiter)
 
     def __repr__(self) -> str:
         kind = "estimated" if self.estimate else "exact"
@@ -146,11 +141,3 @@ def _details(
         float(details.l2[i]),
         float(details.l1[i]),
     )
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, tuple):
-        return " × ".join(map(str, value))
-    return repr(value) if isinstance(value, float) else str(value)
