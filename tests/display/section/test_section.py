@@ -27,6 +27,12 @@ from volume.fakes import MemoryCheckpoint, checkpoint_of
 RNG = np.random.default_rng(5)
 
 
+@pytest.fixture(autouse=True)
+def the_same_numbers_whatever_ran_before():
+    global RNG
+    RNG = np.random.default_rng(5)
+
+
 def plane_of(values: np.ndarray, held: np.ndarray | None = None) -> Plane:
     values = np.asarray(values, np.float32)
     return Plane(values, np.ones(values.shape, bool) if held is None else held, ("a", "b"), "x")
@@ -66,8 +72,8 @@ class TestSpectrum:
 
     def test_noise_is_flat_at_its_variance(self):
         found = power_spectrum(plane_of(RNG.normal(0, 0.3, (256, 256))))
-        _, power = found.radial(16)
-        np.testing.assert_allclose(power[3:], 0.09, rtol=0.1)  # Inner rings hold few.
+        _, power = found.radial(8)
+        np.testing.assert_allclose(power[2:], 0.09, rtol=0.1)  # Inner rings hold few.
         assert np.median(found.decibels()) == pytest.approx(-1.6, abs=0.3)
 
     def test_lines_are_means_of_the_power(self):
