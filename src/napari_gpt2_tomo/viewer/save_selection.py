@@ -128,7 +128,10 @@ def save_selection_as(viewer: napari.Viewer) -> None:
     if not offered:
         show_info("There is only air here: move the slider to a section that shows something.")
         return
-    dialog = SelectionDialog(link, offered, QApplication.activeWindow())
+    canvas = compat.qt_viewer_of(viewer)
+    # The colours of a dialog are those of its window, which need not be the active one.
+    window = QApplication.activeWindow() if canvas is None else canvas.window()
+    dialog = SelectionDialog(link, offered, window)
     try:
         if dialog.exec() != QDialog.DialogCode.Accepted:
             return
